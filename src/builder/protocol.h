@@ -1,0 +1,35 @@
+/*
+ * protocol.h
+ *		How a backend and the manifest program talk.
+ *
+ * The backend execs
+ *
+ *	mappedcoll_manifest --build --matrix NAME --max-memory BYTES
+ *		--max-cpu-time SECONDS --max-file-size BYTES
+ *
+ * with an empty environment, / as working directory and these descriptors:
+ *	0	/dev/null
+ *	1, 2	/dev/null
+ *	3	the h5ad file, open for reading
+ *	4	the manifest, open for writing, empty
+ *	5	the status pipe, written by the program
+ *
+ * On the pipe come lines; fields are separated by tabs and hold no control
+ * characters:
+ *	progress <done> <total>		decimal, in any unit; at most a few a second
+ *	error <McErrorCode> <message> <detail>	detail may be empty; the last line
+ *	done						the manifest is complete and synced
+ *
+ * The program exits with 0 after "done", with 1 after "error".  Anything else
+ * (a signal, a limit, no last line) is a failure that the backend words itself.
+ */
+#ifndef MC_BUILDER_PROTOCOL_H
+#define MC_BUILDER_PROTOCOL_H
+
+#define BUILDER_PROGRAM			"mappedcoll_manifest"
+#define BUILDER_FILE_FD			3
+#define BUILDER_MANIFEST_FD		4
+#define BUILDER_STATUS_FD		5
+#define BUILDER_LINE_LENGTH		2048	/* longest line with its newline */
+
+#endif							/* MC_BUILDER_PROTOCOL_H */

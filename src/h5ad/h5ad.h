@@ -1,0 +1,149 @@
+/*
+ * h5ad.h
+ *		What an AnnData file says, through HDF5.
+ *
+ * The contract of this room: an h5ad file that is open on a descriptor comes
+ * in, columns and matrix descriptions come out, in the shapes that the
+ * manifest writer takes.  No value of an expression matrix is read, only
+ * where it lies.  libhdf5 may crash on a hostile file, so only a program that
+ * can afford to die links this room.
+ *
+ * Declared policies:
+ *	- Text becomes valid UTF-8 without NUL bytes: what is not is replaced by
+ *	  U+FFFD, one for each maximal part, as Python's errors='replace' does.
+ *	- Categories that are numbers become the text that SQL prints for a bigint
+ *	  or a double precision; booleans become True and False.  Categories that
+ *	  are equal as text become one, the first; a category that is missing
+ *	  (masked, or NaN) makes its rows missing.
+ *	- Plain strings become a dictionary, in order of appearance, where they
+ *	  have at most n / 2 and at most H5AD_MAX_DICTIONARY distinct values.
+ *	- What can't be read of obs, var and obsm is skipped with a reason; what
+ *	  contradicts itself (lengths, codes, row pointers) is an error.
+ *
+ * Errors, if a function's comment does not say more: CORRUPT, UNSUPPORTED,
+ * IO, LIMIT, NO_MEMORY.  Messages name the element, not the file, and may
+ * hold bytes of it as they are: sanitise before showing them.
+ *
+ * How to add a layout: a new column form is one more row of the table in
+ * column.c; a new place of obs or var is one more opener in dataframe.c; a
+ * new matrix form is one more branch of h5ad_matrix_read in matrix.c.
+ */
+#ifndef MC_H5AD_H5AD_H
+#define MC_H5AD_H5AD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "manifest/writer.h"
+
+#define H5AD_REASON_LENGTH	256
+#define H5AD_MAX_DICTIONARY 1000000 /* distinct plain strings */
+
+typedef struct H5adFile H5adFile;
+typedef struct H5adFrame H5adFrame;
+
+/* Which dataframe: obs, var, or raw/var (raw.var before anndata 0.7). */
+typedef enum H5adFrameName
+{
+	H5AD_OBS,
+	H5AD_VAR,
+	H5AD_RAW_VAR
+} H5adFrameName;
+
+/* A column in memory; h5ad_column_reset frees what it holds. */
+typedef struct H5adColumn
+{
+	ManifestColumnData data;	/* its pointers are owned by this struct */
+	char		reason[H5AD_REASON_LENGTH]; /* "" or why it was skipped: then
+											 * data holds the name only */
+} H5adColumn;
+
+/* A matrix as it lies in the file; h5ad_matrix_reset frees what it holds. */
+typedef struct H5adMatrix
+{
+	ManifestMatrixData data;	/* its pointers are owned by this struct */
+	char		reason[H5AD_REASON_LENGTH]; /* obsm only: "" or why it was
+											 * skipped; then the name only */
+} H5adMatrix;
+
+/* Names of a group's members; h5ad_names_reset frees them. */
+typedef struct H5adNames
+{
+	size_t		n;
+	size_t		capacity;
+	char	  **names;			/* [n], raw bytes, NUL-terminated, by name */
+} H5adNames;
+
+/*
+ * Start libhdf5: silent, without plugins, with the filters of ours.  Call it
+ * once, before a sandbox is entered; it opens no file.
+ */
+extern bool h5ad_start(McError *err);
+
+/*
+ * Open the AnnData file on fd, which stays the caller's and must stay open.
+ * Also fails with NOT_H5AD: not HDF5, or HDF5 that holds something else (the
+ * detail says what it seems to be).
+ */
+extern bool h5ad_open(int fd, H5adFile **out, McError *err);
+extern void h5ad_close(H5adFile *file); /* NULL is allowed */
+
+/*
+ * Open a dataframe and read its list of columns.  MISSING if raw/var does not
+ * exist.  The frame must be closed before the file.
+ */
+extern bool h5ad_frame_open(H5adFile *file, H5adFrameName name,
+							H5adFrame **out, McError *err);
+extern void h5ad_frame_close(H5adFrame *frame); /* NULL is allowed */
+extern uint64_t h5ad_frame_rows(const H5adFrame *frame);
+extern size_t h5ad_frame_columns(const H5adFrame *frame);
+
+/*
+ * Read column i of a frame, whole; -1 is the index, which is always text
+ * without missing values and never skipped.  On failure out is empty.
+ */
+extern bool h5ad_frame_read(H5adFrame *frame, int64_t i, H5adColumn *out,
+							McError *err);
+extern void h5ad_column_reset(H5adColumn *column);
+
+/*
+ * Describe the matrix "X", "raw/X" or "layers/NAME", which must have n_obs
+ * rows and n_vars columns (those of raw/var for raw/X).  A file without X
+ * gives kind MANIFEST_NO_MATRIX; another matrix that does not exist is
+ * MISSING, with a detail that lists what there is.  Row pointers are read and
+ * checked, chunk addresses lie inside the file.  On failure out is empty.
+ */
+extern bool h5ad_matrix_read(H5adFile *file, const char *name, uint64_t n_obs,
+							 uint64_t n_vars, H5adMatrix *out, McError *err);
+
+/* Describe obsm/NAME; out->reason is set where it is not a dense array. */
+extern bool h5ad_obsm_read(H5adFile *file, const char *name, uint64_t n_obs,
+						   H5adMatrix *out, McError *err);
+extern void h5ad_matrix_reset(H5adMatrix *matrix);
+
+/*
+ * The members of "layers" or "obsm", by name; none if there is no such
+ * group.
+ */
+extern bool h5ad_names_read(H5adFile *file, const char *group, H5adNames *out,
+							McError *err);
+extern void h5ad_names_reset(H5adNames *names);
+
+/* *has = the file has raw (raw/X, or raw.X before anndata 0.7). */
+extern bool h5ad_has_raw(H5adFile *file, bool *has, McError *err);
+
+/*
+ * *is = obsm is one dataset of compound type, as anndata < 0.7 wrote it.
+ * Nothing of it can be read as a matrix.
+ */
+extern bool h5ad_obsm_is_compound(H5adFile *file, bool *is, McError *err);
+
+/* anndata's own words for the file: "0.1.0", or "" before 0.8. */
+extern const char *h5ad_version(const H5adFile *file);
+
+/* A name for a filter number, or NULL. */
+extern const char *h5ad_filter_name(unsigned id);
+
+#endif							/* MC_H5AD_H5AD_H */

@@ -1,0 +1,104 @@
+/*
+ * writer.h
+ *		Write a manifest to a descriptor.
+ *
+ * Used by the manifest program (and by unit tests).  Call begin, then any of
+ * the add functions in any order, set_index and set_matrix at least once
+ * each, then finish.  Columns come whole, in memory; the writer narrows codes
+ * and integers to the least width, counts, and builds the rank directory.
+ * Everything handed in is borrowed for the call only.
+ */
+#ifndef MC_MANIFEST_WRITER_H
+#define MC_MANIFEST_WRITER_H
+
+#include <stddef.h>
+
+#include "base/error.h"
+#include "manifest/format.h"
+
+typedef struct ManifestWriter ManifestWriter;
+
+typedef enum ManifestFrame
+{
+	MANIFEST_OBS = 0,
+	MANIFEST_VAR = 1
+} ManifestFrame;
+
+/*
+ * One column, whole.  values by kind: DICTIONARY int32_t codes (-1 missing),
+ * BOOLEAN int8_t (-1, 0, 1), INTEGER int64_t, FLOAT double (float_width 4 if
+ * the file holds floats of 4 bytes or less, else 8), STRING unused.
+ */
+typedef struct ManifestColumnData
+{
+	const char *name;			/* UTF-8 */
+	size_t		name_length;	/* bytes */
+	ManifestKind kind;
+	uint32_t	flags;
+	uint32_t	float_width;	/* FLOAT only: 4 or 8 */
+	uint64_t	n_values;
+	const void *values;
+	const uint8_t *nulls;		/* bitmap as in the format, or NULL */
+	uint64_t	n_categories;	/* DICTIONARY only */
+	const uint64_t *offsets;	/* DICTIONARY: n_categories + 1; STRING:
+								 * n_values + 1 */
+	const char *bytes;			/* offsets[last] bytes */
+} ManifestColumnData;
+
+/* One matrix; for arrays the sections are filled by the writer. */
+typedef struct ManifestMatrixData
+{
+	const char *name;			/* "X", "layers/counts", "obsm/X_pca" */
+	ManifestMatrixKind kind;
+	uint64_t	n_rows;
+	uint64_t	n_cols;
+	uint64_t	nnz;
+	const uint64_t *indptr;		/* n_rows + 1; CSR only */
+	ManifestArray data;
+	const ManifestChunk *data_chunks;	/* data.n_chunks, or NULL */
+	const void *data_compact;	/* its bytes, or NULL */
+	size_t		data_compact_length;
+	ManifestArray indices;
+	const ManifestChunk *indices_chunks;
+	const void *indices_compact;
+	size_t		indices_compact_length;
+} ManifestMatrixData;
+
+/*
+ * Start a manifest on fd (empty, seekable, owned by the caller).  Returns
+ * false with *err set (IO, NO_MEMORY, LIMIT for more than MANIFEST_MAX_ROWS).
+ */
+extern bool manifest_writer_begin(int fd, const ManifestIdentity *identity,
+								  uint64_t n_obs, uint64_t n_vars,
+								  ManifestWriter **out, McError *err);
+
+/* The index (obs_names, var_names): kind STRING, no nulls. */
+extern bool manifest_writer_set_index(ManifestWriter *w, ManifestFrame frame,
+									  const ManifestColumnData *column,
+									  McError *err);
+extern bool manifest_writer_add_column(ManifestWriter *w, ManifestFrame frame,
+									   const ManifestColumnData *column,
+									   McError *err);
+
+/* The layer of this manifest; becomes matrix 0. */
+extern bool manifest_writer_set_matrix(ManifestWriter *w,
+									   const ManifestMatrixData *matrix,
+									   McError *err);
+
+/* A further matrix: an element of obsm. */
+extern bool manifest_writer_add_matrix(ManifestWriter *w,
+									   const ManifestMatrixData *matrix,
+									   McError *err);
+extern bool manifest_writer_add_skipped(ManifestWriter *w, const char *name,
+										const char *reason, McError *err);
+
+/*
+ * Write directory and header and sync.  The writer can only be closed after
+ * it.  The descriptor stays open.
+ */
+extern bool manifest_writer_finish(ManifestWriter *w, McError *err);
+
+/* Free the writer; NULL is allowed. */
+extern void manifest_writer_close(ManifestWriter *w);
+
+#endif							/* MC_MANIFEST_WRITER_H */

@@ -1,0 +1,359 @@
+/*
+ * test_builder_build.c
+ *		Whole builds as a backend starts them: in the sandbox, over the pipe.
+ *
+ * Each build runs in a child with the descriptors of protocol.h.  Damaged
+ * files (cut off anywhere, bytes changed) must end with an error line or with
+ * a manifest that opens; never in silence.
+ */
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "builder/builder.h"
+#include "builder/protocol.h"
+#include "h5ad_fixture.h"
+#include "manifest/reader.h"
+
+#define MEMORY ((uint64_t) 1 << 30)
+#define CPU_TIME 20
+
+#ifdef __SANITIZE_ADDRESS__
+#define SANITIZED 1				/* it needs terabytes of address space */
+#else
+#define SANITIZED 0
+#endif
+
+/* What a build ended with. */
+typedef struct Outcome
+{
+	int			status;			/* of waitpid */
+	char		lines[8192];	/* all that came over the pipe */
+	char	   *last;			/* the last line, without its newline */
+	int			manifest;		/* descriptor */
+} Outcome;
+
+/* An unnamed file with some bytes. */
+static int
+temporary(const void *bytes, size_t length)
+{
+	char		path[] = "/tmp/mappedcoll_build_XXXXXX";
+	int			fd = mkstemp(path);
+
+	if (fd < 0 || write(fd, bytes, length) != (ssize_t) length)
+		bail_out("could not write %s", path);
+	unlink(path);
+	return fd;
+}
+
+/* Move a descriptor to where the protocol wants it, above all others first. */
+static int
+lift(int fd)
+{
+	return fcntl(fd, F_DUPFD, 20);
+}
+
+/* The child: what main does for --build. */
+static void
+run_child(int file_fd, int manifest_fd, int status_fd, const char *matrix,
+		  const BuilderLimits *limits)
+{
+	McError		err;
+	int			file = lift(file_fd);
+	int			manifest = lift(manifest_fd);
+	int			status = lift(status_fd);
+	bool		built;
+
+	dup2(file, BUILDER_FILE_FD);
+	dup2(manifest, BUILDER_MANIFEST_FD);
+	dup2(status, BUILDER_STATUS_FD);
+	close(file);
+	close(manifest);
+	close(status);
+	mc_error_init(&err);
+	built = builder_sandbox_enter(limits, BUILDER_STATUS_FD, &err) &&
+		builder_build(BUILDER_FILE_FD, BUILDER_MANIFEST_FD, BUILDER_STATUS_FD,
+					  matrix, &err);
+	if (built)
+		built = builder_status_done(BUILDER_STATUS_FD);
+	else
+		builder_status_error(BUILDER_STATUS_FD, &err);
+	_exit(built ? 0 : 1);
+}
+
+/* Build and wait. */
+static void
+build(int file_fd, const char *matrix, const BuilderLimits *limits,
+	  Outcome *out)
+{
+	int			ends[2];
+	size_t		used = 0;
+	ssize_t		n;
+	pid_t		pid;
+
+	out->manifest = temporary("", 0);
+	if (pipe(ends) != 0)
+		bail_out("no pipe");
+	fflush(stdout);
+	pid = fork();
+	if (pid < 0)
+		bail_out("no child");
+	if (pid == 0)
+		run_child(file_fd, out->manifest, ends[1], matrix, limits);
+	close(ends[1]);
+	while (used < sizeof(out->lines) - 1 &&
+		   (n = read(ends[0], out->lines + used,
+					 sizeof(out->lines) - 1 - used)) > 0)
+		used += (size_t) n;
+	out->lines[used] = '\0';
+	if (used > 0 && out->lines[used - 1] == '\n')
+		out->lines[used - 1] = '\0';
+	out->last = strrchr(out->lines, '\n');
+	out->last = out->last ? out->last + 1 : out->lines;
+	close(ends[0]);
+	if (waitpid(pid, &out->status, 0) != pid)
+		bail_out("lost the child");
+}
+
+/* Limits that no small file reaches. */
+static BuilderLimits
+usual_limits(void)
+{
+	BuilderLimits limits = {SANITIZED ? 0 : MEMORY, CPU_TIME, MEMORY};
+
+	return limits;
+}
+
+/* Build a fixture. */
+static void
+build_fixture(const char *name, const char *matrix, Outcome *out)
+{
+	BuilderLimits limits = usual_limits();
+	int			fd = fixture_fd(name);
+
+	build(fd, matrix, &limits, out);
+	close(fd);
+}
+
+/* A build that works, read back. */
+static void
+test_success(void)
+{
+	Outcome		outcome;
+	Manifest   *m;
+	McError		err;
+	struct stat st;
+	const ManifestHeader *header;
+	const char *name;
+	const char *reason;
+	int			fd = fixture_fd("matrices_of_all_kinds");
+
+	mc_error_init(&err);
+	fstat(fd, &st);
+	close(fd);
+	build_fixture("matrices_of_all_kinds", "layers/csr", &outcome);
+	is_str(outcome.last, "done", "last line");
+	is_int(outcome.status, 0, "exit status");
+	if (!manifest_open(outcome.manifest, &m, &err))
+		bail_out("%s %s", err.message, err.detail);
+	header = manifest_header(m);
+	is_int((int64_t) header->n_obs, 4, "n_obs");
+	is_int((int64_t) header->n_vars, 3, "n_vars");
+	is_int((int64_t) header->identity.inode, (int64_t) st.st_ino, "inode");
+	is_int((int64_t) header->identity.size, (int64_t) st.st_size, "size");
+	is_int((int64_t) header->identity.mtime_sec, (int64_t) st.st_mtim.tv_sec,
+		   "mtime");
+	is_int(header->n_matrices, 2, "the layer and one dense obsm");
+	is_str(manifest_matrix_name(m, 0), "layers/csr", "name of the layer");
+	is_str(manifest_matrix_name(m, 1), "obsm/pca", "name of the obsm");
+	is_int((int64_t) manifest_matrix(m, 0)->nnz, 6, "stored entries");
+	is_int(header->n_skipped, 3, "skipped elements");
+	manifest_skipped(m, 0, &name, &reason);
+	is_str(name, "obsm/short", "name of a skipped element");
+	is_str(reason, "has the shape 3 x 2, which does not fit obs and var",
+		   "its reason");
+	manifest_close(m);
+	close(outcome.manifest);
+	build_fixture("column_types_left_out", "X", &outcome);
+	if (!manifest_open(outcome.manifest, &m, &err))
+		bail_out("%s %s", err.message, err.detail);
+	is_int(manifest_header(m)->n_obs_columns, 1, "one column can be read");
+	is_int(manifest_header(m)->n_skipped, 8, "eight can't");
+	manifest_skipped(m, 7, &name, &reason);
+	is_str(reason, "has the encoding \"time?array\"",
+		   "a reason has no control characters");
+	manifest_close(m);
+	close(outcome.manifest);
+}
+
+/* raw/X brings its own genes. */
+static void
+test_raw(void)
+{
+	Outcome		outcome;
+	Manifest   *m;
+	McError		err;
+
+	mc_error_init(&err);
+	build_fixture("anndata_0_6", "raw/X", &outcome);
+	if (!manifest_open(outcome.manifest, &m, &err))
+		bail_out("%s: %s", outcome.last, err.message);
+	is_int((int64_t) manifest_header(m)->n_vars, 2, "genes of raw.var");
+	manifest_close(m);
+	close(outcome.manifest);
+}
+
+/* Errors go over the pipe. */
+static void
+test_errors(void)
+{
+	static const struct
+	{
+		const char *file;
+		const char *matrix;
+		const char *line;		/* how it begins */
+	}			cases[] = {
+		{"not_hdf5", "X", "error\t3\tnot an HDF5 file\tIt lacks "},
+		{"code_out_of_range", "X", "error\t1\tobs column \"bad\" has "},
+		{"nullable", "raw/X", "error\t4\tthere is no matrix \"raw/X\"\t"},
+		{"nullable", "layers/a\tb\n", "error\t4\tthere is no matrix "
+		"\"layers/a?b?\"\tThe file has X."},
+		{"nullable", "varm/x", "error\t10\t\"varm/x\" is no name "},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+	{
+		Outcome		outcome;
+
+		build_fixture(cases[i].file, cases[i].matrix, &outcome);
+		ok(strncmp(outcome.last, cases[i].line, strlen(cases[i].line)) == 0,
+		   "%s: %s", cases[i].file, outcome.last);
+		ok(WIFEXITED(outcome.status) && WEXITSTATUS(outcome.status) == 1,
+		   "%s: exit status 1", cases[i].file);
+		close(outcome.manifest);
+	}
+}
+
+/* Limits of file size and memory. */
+static void
+test_limits(void)
+{
+	BuilderLimits limits = usual_limits();
+	Outcome		outcome;
+	int			fd = fixture_fd("nullable");
+
+	limits.file_size = 5000;
+	build(fd, "X", &limits, &outcome);
+	ok(strncmp(outcome.last, "error\t7\t", 8) == 0,
+	   "a manifest that gets too long: %s", outcome.last);
+	close(outcome.manifest);
+	close(fd);
+	if (SANITIZED)
+	{
+		skip("no limit of memory under the address sanitizer");
+		return;
+	}
+	limits = usual_limits();
+	fd = fixture_fd("absurd_sizes");
+	limits.memory = 200 << 20;
+	build(fd, "layers/chunks", &limits, &outcome);
+	ok(strncmp(outcome.last, "error\t7\t", 8) == 0, "too many chunks: %s",
+	   outcome.last);
+	close(outcome.manifest);
+	close(fd);
+}
+
+/* The whole of a fixture. */
+static size_t
+read_fixture(const char *name, unsigned char *bytes, size_t size)
+{
+	int			fd = fixture_fd(name);
+	ssize_t		n = read(fd, bytes, size);
+
+	close(fd);
+	return n > 0 ? (size_t) n : 0;
+}
+
+/* Build damaged bytes; returns whether the end was a proper one. */
+static bool
+ends_properly(const unsigned char *bytes, size_t length, int *built)
+{
+	BuilderLimits limits = usual_limits();
+	int			fd = temporary(bytes, length);
+	Outcome		outcome;
+	bool		proper;
+
+	build(fd, "X", &limits, &outcome);
+	close(fd);
+	if (strcmp(outcome.last, "done") == 0)
+	{
+		Manifest   *m = NULL;
+		McError		err;
+
+		mc_error_init(&err);
+		proper = outcome.status == 0 &&
+			manifest_open(outcome.manifest, &m, &err);
+		manifest_close(m);
+		(*built)++;
+	}
+	else
+		proper = strncmp(outcome.last, "error\t", 6) == 0 &&
+			WIFEXITED(outcome.status) && WEXITSTATUS(outcome.status) == 1;
+	if (!proper)
+		diag("status %d, last line \"%s\"", outcome.status, outcome.last);
+	close(outcome.manifest);
+	return proper;
+}
+
+/*
+ * Files cut off, and files with changed bytes.  Under the address sanitizer
+ * libhdf5's own faults would stop the second.
+ */
+static void
+test_damage(void)
+{
+	static const char *const names[] = {
+		"categories_of_all_types", "anndata_0_6", "anndata_0_7",
+		"newest_format", "zero_cells", "strings_of_all_kinds"
+	};
+	static unsigned char bytes[65536];
+	static unsigned char damaged[sizeof(bytes)];
+
+	for (size_t f = 0; f < sizeof(names) / sizeof(*names); f++)
+	{
+		size_t		length = read_fixture(names[f], bytes, sizeof(bytes));
+		bool		proper = true;
+		int			built = 0;
+
+		for (int i = 0; i < 25 && proper; i++)
+			proper = ends_properly(bytes, unit_random_below(length), &built);
+		ok(proper && built == 0, "%s cut off at 25 places", names[f]);
+		if (SANITIZED)
+		{
+			skip("changed bytes under the address sanitizer");
+			continue;
+		}
+		for (int i = 0; i < 60 && proper; i++)
+		{
+			memcpy(damaged, bytes, length);
+			for (uint64_t n = 1 + unit_random_below(8); n > 0; n--)
+				damaged[unit_random_below(length)] =
+					(unsigned char) unit_random();
+			proper = ends_properly(damaged, length, &built);
+		}
+		ok(proper, "%s damaged 60 times (%d built)", names[f], built);
+	}
+}
+
+int
+main(void)
+{
+	fixture_start();
+	unit_seed();
+	test_success();
+	test_raw();
+	test_errors();
+	test_limits();
+	test_damage();
+	return done_testing();
+}

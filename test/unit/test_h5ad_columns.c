@@ -1,0 +1,328 @@
+/*
+ * test_h5ad_columns.c
+ *		Every kind of column, value by value.
+ *
+ * The files are those of test/data/make_h5ad_fixtures.py.  A column is
+ * compared as one line: kind, flags, then its values with "-" for missing;
+ * a column that is left out as "skipped: " and the reason.
+ */
+#include "h5ad_fixture.h"
+
+static const struct
+{
+	const char *file;
+	H5adFrameName frame;
+	const char *column;			/* NULL: the index */
+	const char *expected;
+} cases[] = {
+	{"categories_of_all_types", H5AD_OBS, "strings", "dict c: a b - b"},
+	{"categories_of_all_types", H5AD_OBS, "integers", "dict c: 7 -5 7 -5"},
+	{"categories_of_all_types", H5AD_OBS, "floats", "dict c: 0.5 1e+20 - 0.5"},
+	{"categories_of_all_types", H5AD_OBS, "bools",
+	"dict c: False True False -"},
+	{"categories_of_all_types", H5AD_OBS, "none", "dict c: - - - -"},
+	{"categories_of_all_types", H5AD_OBS, "ordered", "dict co: hi mid lo hi"},
+	{"categories_of_all_types", H5AD_OBS, "repeated", "dict c: x y x y"},
+	{"categories_of_all_types", H5AD_OBS, "unsigned", "dict c: p q p q"},
+	{"categories_of_all_types", H5AD_OBS, NULL, "string: c0 c1 c2 c3"},
+	{"categories_of_all_types", H5AD_VAR, NULL, "string: g0 g1 g2"},
+	{"numbers_of_all_types", H5AD_OBS, "i8", "integer: -128 0 1 127"},
+	{"numbers_of_all_types", H5AD_OBS, "i16", "integer: -32768 0 1 32767"},
+	{"numbers_of_all_types", H5AD_OBS, "i32",
+	"integer: -2147483648 0 1 2147483647"},
+	{"numbers_of_all_types", H5AD_OBS, "i64",
+	"integer: -9223372036854775808 0 1 9223372036854775807"},
+	{"numbers_of_all_types", H5AD_OBS, "u8", "integer: 0 0 1 255"},
+	{"numbers_of_all_types", H5AD_OBS, "u16", "integer: 0 0 1 65535"},
+	{"numbers_of_all_types", H5AD_OBS, "u32", "integer: 0 0 1 4294967295"},
+	{"numbers_of_all_types", H5AD_OBS, "u64",
+	"integer: 0 0 1 9223372036854775807"},
+	{"numbers_of_all_types", H5AD_OBS, "f16", "float4: 0.5 nan inf -2"},
+	{"numbers_of_all_types", H5AD_OBS, "f32", "float4: 0.5 nan inf -2"},
+	{"numbers_of_all_types", H5AD_OBS, "f64", "float8: 0.5 nan inf -2"},
+	{"numbers_of_all_types", H5AD_OBS, "i32be", "integer: 1 -2 3 2147483647"},
+	{"numbers_of_all_types", H5AD_OBS, "f64be", "float8: 1.5 -2.5 0 1e+300"},
+	{"numbers_of_all_types", H5AD_OBS, "bool", "boolean: 1 0 0 1"},
+	{"numbers_of_all_types", H5AD_OBS, "u64big",
+		"skipped: holds 18446744073709551615, which is out of range for type "
+	"bigint"},
+	{"nullable", H5AD_OBS, "int", "integer: 1 - 3 -"},
+	{"nullable", H5AD_OBS, "bool", "boolean: 1 - 1 0"},
+	{"nullable", H5AD_OBS, "str", "string: a -  b"},
+	{"nullable", H5AD_OBS, "plain", "integer: 1 2 3 4"},
+	{"strings_of_all_kinds", H5AD_OBS, "fixed", "string: ab  abcd x"},
+	{"strings_of_all_kinds", H5AD_OBS, "padded", "string: a   b  cdef"},
+	{"strings_of_all_kinds", H5AD_OBS, "utf8",
+	"string: \xC3\xA4 \xE4\xB8\xAD \xF0\x9F\x98\x80 z"},
+	{"strings_of_all_kinds", H5AD_OBS, "invalid",
+		"string: a\xEF\xBF\xBD" "b \xEF\xBF\xBD "
+		"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD "
+	"a\xEF\xBF\xBD" "b"},
+	{"strings_of_all_kinds", H5AD_OBS, "few", "dict: u v u u"},
+	{"strings_of_all_kinds", H5AD_OBS, "null", "dict:    "},
+	{"column_in_group", H5AD_OBS, "deep/er", "integer: 1 2 3 4"},
+	{"column_in_group", H5AD_OBS, "_index", "string: c0 c1 c2 c3"},
+	{"column_in_group", H5AD_OBS, "gone",
+	"skipped: is listed in column-order, but does not exist"},
+	{"column_types_left_out", H5AD_OBS, "two_d",
+	"skipped: is an array of 2 dimensions"},
+	{"column_types_left_out", H5AD_OBS, "complex",
+	"skipped: has values of a compound type"},
+	{"column_types_left_out", H5AD_OBS, "group",
+	"skipped: is a group without a known encoding"},
+	{"column_types_left_out", H5AD_OBS, "when",
+	"skipped: has the encoding \"datetime-array\""},
+	{"column_types_left_out", H5AD_OBS, "opaque",
+	"skipped: has values of an opaque type"},
+	{"column_types_left_out", H5AD_OBS, "enum",
+	"skipped: has values of an enumeration"},
+	{"column_types_left_out", H5AD_OBS, "scalar", "skipped: is a single value"},
+	{"column_types_left_out", H5AD_OBS, "future",
+	"skipped: has the encoding \"time\narray\""},
+	{"column_types_left_out", H5AD_OBS, "fine", "integer: 1 2 3 4"},
+	{"filter_unknown", H5AD_OBS, "n",
+		"skipped: is compressed with filter 32321 (unknown), which is not "
+	"available"},
+	{"index_is_categorical", H5AD_OBS, NULL, "string: p q r p"},
+	{"index_is_integer", H5AD_OBS, NULL, "string: 10 -2 0 7"},
+	{"no_column_order", H5AD_OBS, "a", "float4: 1 2 3 4"},
+	{"no_column_order", H5AD_OBS, "b", "integer: 1 2 3 4"},
+	{"zero_cells", H5AD_OBS, NULL, "string:"},
+	{"zero_cells", H5AD_OBS, "label", "dict:"},
+	{"zero_cells", H5AD_OBS, "n", "integer:"},
+	{"anndata_0_7", H5AD_OBS, NULL, "string: c0 c1 c2 c3"},
+	{"anndata_0_7", H5AD_OBS, "kind", "dict co: a b - b"},
+	{"anndata_0_7", H5AD_OBS, "lost", "dict c: a b - b"},
+	{"anndata_0_7", H5AD_OBS, "n", "integer: 4 3 2 1"},
+	{"anndata_0_6", H5AD_OBS, NULL, "string: c0 c1 c2 c3"},
+	{"anndata_0_6", H5AD_OBS, "kind", "dict c: a b - b"},
+	{"anndata_0_6", H5AD_OBS, "one", "dict c: only only - only"},
+	{"anndata_0_6", H5AD_OBS, "n", "integer: 5 6 7 8"},
+	{"anndata_0_6", H5AD_OBS, "flag", "boolean: 1 0 1 0"},
+	{"anndata_0_6", H5AD_OBS, "many",
+	"skipped: has values of an array type"},
+	{"anndata_0_6", H5AD_VAR, "label", "string: l m n"},
+	{"anndata_0_6", H5AD_RAW_VAR, NULL, "string: r0 r1"},
+	{"links_that_leave", H5AD_OBS, "outside",
+	"skipped: has the external link \"outside\""},
+	{"links_that_leave", H5AD_OBS, "inside", "integer: 1 2 3 4"},
+};
+
+/* Columns that are damage, with the whole message. */
+static const struct
+{
+	const char *file;
+	const char *column;			/* NULL: opening the frame fails */
+	McErrorCode code;
+	const char *message;
+} failures[] = {
+	{"code_out_of_range", "bad", MC_CORRUPT,
+	"obs column \"bad\" has the code 2 in row 2, but only 2 categories"},
+	{"column_too_short", "bad", MC_CORRUPT,
+	"obs column \"bad\" has 3 values, but obs has 4 rows"},
+	{"absurd_sizes", "huge", MC_CORRUPT,
+	"obs column \"huge\" has 1099511627776 values, but obs has 4 rows"},
+	{"links_that_leave", "around", MC_CORRUPT,
+	"obs column \"around\": could not open \"around\""},
+	{"index_missing", NULL, MC_CORRUPT, "obs: there is no \"_index\""},
+};
+
+/* Append to a line. */
+static void
+add(char *line, size_t size, const char *bytes, size_t length)
+{
+	size_t		used = strlen(line);
+
+	if (length > 0 && used + length < size)
+	{
+		memcpy(line + used, bytes, length);
+		line[used + length] = '\0';
+	}
+}
+
+/* Append value i. */
+static void
+add_value(const ManifestColumnData *data, uint64_t i, char *line, size_t size)
+{
+	char		number[64] = "-";
+	uint64_t	at = i;
+
+	if (data->kind == MANIFEST_INTEGER)
+		snprintf(number, sizeof(number), "%" PRId64,
+				 ((const int64_t *) data->values)[i]);
+	else if (data->kind == MANIFEST_FLOAT)
+		snprintf(number, sizeof(number), "%g",
+				 ((const double *) data->values)[i]);
+	else if (data->kind == MANIFEST_BOOLEAN &&
+			 ((const int8_t *) data->values)[i] >= 0)
+		snprintf(number, sizeof(number), "%d",
+				 ((const int8_t *) data->values)[i]);
+	if (data->kind == MANIFEST_DICTIONARY &&
+		((const int32_t *) data->values)[i] >= 0)
+		at = (uint64_t) ((const int32_t *) data->values)[i];
+	if ((data->nulls != NULL && (data->nulls[i >> 3] >> (i & 7) & 1) != 0) ||
+		(data->kind == MANIFEST_DICTIONARY &&
+		 ((const int32_t *) data->values)[i] < 0))
+		add(line, size, "-", 1);
+	else if (data->kind == MANIFEST_DICTIONARY ||
+			 data->kind == MANIFEST_STRING)
+		add(line, size, data->bytes + data->offsets[at],
+			data->offsets[at + 1] - data->offsets[at]);
+	else
+		add(line, size, number, strlen(number));
+}
+
+/* A column as one line. */
+static void
+column_line(const H5adColumn *column, char *line, size_t size)
+{
+	static const char *const kinds[] = {
+		"?", "dict", "boolean", "integer", "float", "string"
+	};
+	const ManifestColumnData *data = &column->data;
+
+	if (column->reason[0] != '\0')
+	{
+		snprintf(line, size, "skipped: %s", column->reason);
+		return;
+	}
+	snprintf(line, size, "%s", kinds[data->kind]);
+	if (data->kind == MANIFEST_FLOAT)
+		add(line, size, data->float_width == 4 ? "4" : "8", 1);
+	if (data->flags & MANIFEST_CATEGORICAL)
+		add(line, size, " c", 2);
+	if (data->flags & MANIFEST_ORDERED)
+		add(line, size, "o", 1);
+	add(line, size, ":", 1);
+	for (uint64_t i = 0; i < data->n_values; i++)
+	{
+		add(line, size, " ", 1);
+		add_value(data, i, line, size);
+	}
+}
+
+/* Read the column called name; false if it is not there or fails. */
+static bool
+read_column(H5adFrame *frame, const char *name, H5adColumn *out, McError *err)
+{
+	if (name == NULL)
+		return h5ad_frame_read(frame, -1, out, err);
+	for (size_t i = 0; i < h5ad_frame_columns(frame); i++)
+	{
+		McError		ignored;
+
+		mc_error_init(&ignored);
+		if (!h5ad_frame_read(frame, (int64_t) i, out, &ignored))
+		{
+			char		quoted[128];
+
+			snprintf(quoted, sizeof(quoted), "\"%s\"", name);
+			if (strstr(ignored.message, quoted) == NULL)
+				continue;
+			*err = ignored;
+			return false;
+		}
+		if (strcmp(out->data.name, name) == 0)
+			return true;
+		h5ad_column_reset(out);
+	}
+	return mc_error(err, MC_MISSING, "no column %s", name);
+}
+
+/* Columns that can be read. */
+static void
+test_values(void)
+{
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+	{
+		int			fd;
+		H5adFile   *file = fixture_open(cases[i].file, &fd);
+		H5adFrame  *frame = NULL;
+		H5adColumn	column;
+		McError		err;
+		char		line[512] = "";
+
+		mc_error_init(&err);
+		if (h5ad_frame_open(file, cases[i].frame, &frame, &err) &&
+			read_column(frame, cases[i].column, &column, &err))
+		{
+			column_line(&column, line, sizeof(line));
+			h5ad_column_reset(&column);
+		}
+		else
+			diag("%s", err.message);
+		is_str(line, cases[i].expected, "%s: %s", cases[i].file,
+			   cases[i].column ? cases[i].column : "index");
+		h5ad_frame_close(frame);
+		h5ad_close(file);
+		close(fd);
+	}
+}
+
+/* Columns and frames that can't. */
+static void
+test_failures(void)
+{
+	for (size_t i = 0; i < sizeof(failures) / sizeof(*failures); i++)
+	{
+		int			fd;
+		H5adFile   *file = fixture_open(failures[i].file, &fd);
+		H5adFrame  *frame = NULL;
+		H5adColumn	column;
+		McError		err;
+
+		mc_error_init(&err);
+		if (h5ad_frame_open(file, H5AD_OBS, &frame, &err) &&
+			failures[i].column != NULL &&
+			read_column(frame, failures[i].column, &column, &err))
+			h5ad_column_reset(&column);
+		is_int(err.code, failures[i].code, "%s: code", failures[i].file);
+		is_str(err.message, failures[i].message, "%s: message",
+			   failures[i].file);
+		h5ad_frame_close(frame);
+		h5ad_close(file);
+		close(fd);
+	}
+}
+
+/* The list of columns. */
+static void
+test_lists(void)
+{
+	int			fd;
+	H5adFile   *file = fixture_open("column_in_group", &fd);
+	H5adFrame  *frame;
+	H5adColumn	column;
+	McError		err;
+
+	mc_error_init(&err);
+	if (!h5ad_frame_open(file, H5AD_OBS, &frame, &err))
+		bail_out("%s", err.message);
+	is_int((int64_t) h5ad_frame_columns(frame), 3,
+		   "a column that is listed twice counts once");
+	is_int((int64_t) h5ad_frame_rows(frame), 4, "rows");
+	ok(!h5ad_frame_read(frame, 3, &column, &err) && err.code == MC_INVALID,
+	   "a column that does not exist");
+	h5ad_frame_close(frame);
+	mc_error_init(&err);
+	if (!h5ad_frame_open(file, H5AD_VAR, &frame, &err))
+		bail_out("%s", err.message);
+	is_int((int64_t) h5ad_frame_columns(frame), 0,
+		   "column-order typed as float64 lists nothing");
+	h5ad_frame_close(frame);
+	mc_error_init(&err);
+	ok(!h5ad_frame_open(file, H5AD_RAW_VAR, &frame, &err) &&
+	   err.code == MC_MISSING && frame == NULL, "no raw/var");
+	h5ad_close(file);
+	close(fd);
+}
+
+int
+main(void)
+{
+	fixture_start();
+	test_values();
+	test_failures();
+	test_lists();
+	return done_testing();
+}

@@ -1,0 +1,216 @@
+/*
+ * test_manifest_damage.c
+ *		No change of a manifest's bytes can hurt its reader.
+ *
+ * Every byte is changed in three ways and every truncation is tried: with the
+ * checksums as they are, where the change must be noticed unless it fell
+ * into padding, and with all checksums made good again, where only the
+ * checks of the structure stand between the change and the memory.  Run
+ * under AddressSanitizer this proves that nothing outside is read.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "manifest_sample.h"
+
+static const uint8_t changes[] = {0x01, 0x80, 0xFF};
+
+/* Bytes that no section, record or name covers. */
+static void
+mark_padding(const uint8_t *bytes, size_t length, uint8_t *padding)
+{
+	const ManifestHeader *header = (const ManifestHeader *) bytes;
+	const ManifestColumnRecord *c = (const ManifestColumnRecord *)
+		(bytes + header->directory_offset);
+	uint64_t	n_columns = manifest_n_columns(header);
+	const ManifestMatrixRecord *m = (const ManifestMatrixRecord *)
+		(c + n_columns);
+	const ManifestSection *sections[200];
+	int			n = 0;
+
+	memset(padding, 1, length);
+	memset(padding, 0, sizeof(ManifestHeader));
+	memset(padding + header->directory_offset, 0, header->directory_length);
+	for (uint64_t i = 0; i < n_columns; i++)
+	{
+		for (int s = 0; s < 7; s++)
+			sections[n++] = &c[i].values + s;
+	}
+	for (uint32_t i = 0; i < header->n_matrices; i++)
+	{
+		sections[n++] = &m[i].indptr;
+		sections[n++] = &m[i].data.chunks;
+		sections[n++] = &m[i].data.compact;
+		sections[n++] = &m[i].indices.chunks;
+		sections[n++] = &m[i].indices.compact;
+	}
+	for (int i = 0; i < n; i++)
+		memset(padding + sections[i]->offset, 0, sections[i]->length);
+}
+
+/* Replace a file's content. */
+static void
+rewrite(int fd, const uint8_t *bytes, size_t length)
+{
+	if (ftruncate(fd, (off_t) length) != 0 ||
+		pwrite(fd, bytes, length, 0) != (ssize_t) length)
+		bail_out("pwrite: %s", strerror(errno));
+}
+
+/* Every byte changed, checksums as they are. */
+static void
+test_flips(int fd, uint8_t *bytes, size_t length)
+{
+	uint8_t    *padding = malloc(length);
+	long		unnoticed = 0;
+	long		alarms = 0;
+	McError		err;
+
+	mark_padding(bytes, length, padding);
+	for (size_t i = 0; i < length; i++)
+	{
+		uint8_t		changed = bytes[i] ^ changes[i % 3];
+
+		if (pwrite(fd, &changed, 1, (off_t) i) != 1)
+			bail_out("pwrite: %s", strerror(errno));
+		mc_error_init(&err);
+		if (sample_read_all(fd, &err))
+			unnoticed += !padding[i];
+		else
+		{
+			alarms += padding[i];
+			if (err.code != MC_MANIFEST)
+				diag("byte %zu: code %d", i, (int) err.code);
+			unnoticed += err.code != MC_MANIFEST;
+		}
+		if (pwrite(fd, &bytes[i], 1, (off_t) i) != 1)
+			bail_out("pwrite: %s", strerror(errno));
+	}
+	is_int(unnoticed, 0, "each of %zu bytes changed: noticed", length);
+	is_int(alarms, 0, "changed padding is harmless");
+	free(padding);
+}
+
+/* Every byte changed, checksums made good. */
+static void
+test_resealed(int fd, const uint8_t *bytes, size_t length)
+{
+	uint8_t    *copy = malloc(length);
+	long		refused = 0;
+	long		wrong = 0;
+	McError		err;
+
+	for (size_t i = 0; i < length; i++)
+	{
+		/* the space behind the header is long and never read */
+		if (i >= sizeof(ManifestHeader) && i < MANIFEST_DATA_START)
+			continue;
+		for (size_t c = 0; c < sizeof(changes); c++)
+		{
+			memcpy(copy, bytes, length);
+			copy[i] ^= changes[c];
+			sample_reseal(copy, length);
+			rewrite(fd, copy, length);
+			mc_error_init(&err);
+			if (!sample_read_all(fd, &err))
+			{
+				refused++;
+				wrong += err.code != MC_MANIFEST;
+			}
+		}
+	}
+	ok(refused > 1000, "resealed changes: %ld refused, no crash", refused);
+	is_int(wrong, 0, "all refusals are CORRUPT");
+	rewrite(fd, bytes, length);
+	free(copy);
+}
+
+/* Several changes at once inside header and directory, made good. */
+static void
+test_resealed_random(int fd, const uint8_t *bytes, size_t length, int rounds)
+{
+	const ManifestHeader *header = (const ManifestHeader *) bytes;
+	uint8_t    *copy = malloc(length);
+	long		refused = 0;
+	McError		err;
+
+	for (int round = 0; round < rounds; round++)
+	{
+		memcpy(copy, bytes, length);
+		for (uint64_t i = 0; i <= unit_random_below(4); i++)
+		{
+			size_t		at = unit_random_below(8) == 0 ?
+				unit_random_below(sizeof(ManifestHeader)) :
+				header->directory_offset +
+				unit_random_below(header->directory_length - 7);
+
+			if (unit_random_below(2) == 0)
+				copy[at] = (uint8_t) unit_random();
+			else
+			{
+				uint64_t	odd[] = {0, 1, UINT64_MAX, INT64_MAX, length,
+				header->directory_offset, (uint64_t) 1 << 61};
+
+				memcpy(copy + at / 8 * 8,
+					   &odd[unit_random_below(7)], 8);
+			}
+		}
+		sample_reseal(copy, length);
+		rewrite(fd, copy, length);
+		mc_error_init(&err);
+		refused += !sample_read_all(fd, &err);
+	}
+	ok(refused > rounds / 4, "random damage: %ld of %d refused, no crash",
+	   refused, rounds);
+	rewrite(fd, bytes, length);
+	free(copy);
+}
+
+/* Every length below the whole, and a longer one. */
+static void
+test_truncations(int fd, const uint8_t *bytes, size_t length)
+{
+	long		unnoticed = 0;
+	McError		err;
+	Manifest   *m;
+
+	for (size_t n = length; n-- > 0;)
+	{
+		if (ftruncate(fd, (off_t) n) != 0)
+			bail_out("ftruncate: %s", strerror(errno));
+		mc_error_init(&err);
+		if (manifest_open(fd, &m, &err) || err.code != MC_MANIFEST || m != NULL)
+			unnoticed++;
+	}
+	is_int(unnoticed, 0, "each truncation is refused");
+	rewrite(fd, bytes, length);
+	if (ftruncate(fd, (off_t) length + 1) != 0)
+		bail_out("ftruncate: %s", strerror(errno));
+	mc_error_init(&err);
+	ok(!manifest_open(fd, &m, &err), "a byte too many is refused");
+	rewrite(fd, bytes, length);
+}
+
+int
+main(void)
+{
+	int			fd = sample_memfd();
+	uint8_t    *bytes;
+	size_t		length;
+	McError		err;
+
+	unit_seed();
+	mc_error_init(&err);
+	must(sample_write(fd, &sample_identity, &err), &err);
+	bytes = sample_slurp(fd, &length);
+	ok(sample_read_all(fd, &err), "the sample is sound: %s", err.detail);
+	test_flips(fd, bytes, length);
+	test_resealed(fd, bytes, length);
+	test_resealed_random(fd, bytes, length, 20000);
+	test_truncations(fd, bytes, length);
+	mc_error_init(&err);
+	ok(sample_read_all(fd, &err), "and sound again");
+	free(bytes);
+	close(fd);
+	return done_testing();
+}
