@@ -1,0 +1,246 @@
+/*
+ * internal.h
+ *		What the files of src/matrix share; nobody else includes it.
+ *
+ *	rows asked for --order--> distinct rows, ascending --plan--> pieces of
+ *	chunks --gather--> raw entries in their places --assemble--> result
+ */
+#ifndef MC_MATRIX_INTERNAL_H
+#define MC_MATRIX_INTERNAL_H
+
+#include "base/memory.h"
+#include "matrix/filter.h"
+#include "matrix/matrix.h"
+
+/* A growing block of bytes, reused between calls. */
+typedef struct MatrixBuffer
+{
+	void	   *bytes;			/* owned */
+	size_t		capacity;		/* bytes */
+} MatrixBuffer;
+
+/* One dataset of the matrix. */
+typedef struct MatrixSource
+{
+	const ManifestArray *array; /* borrowed from the manifest, checked */
+	const ManifestChunk *chunks;	/* [array->n_chunks], borrowed; CHUNKED */
+	const uint8_t *compact;		/* borrowed; COMPACT */
+	const char *suffix;			/* "/data", "/indices" or "", for messages */
+	bool		is_index;		/* elements become int32, else float */
+	bool		swap;			/* the file's byte order is not ours */
+	bool		straight;		/* the file's elements are those of the result */
+	uint32_t	element_size;	/* bytes */
+	uint64_t	chunk_rows;		/* elements; not CHUNKED: dims[0] */
+	uint64_t	chunk_cols;		/* elements; not CHUNKED: dims[1] */
+	uint64_t	grid_cols;		/* chunks across; not CHUNKED: 1 */
+	uint64_t	chunk_bytes;	/* decoded; CHUNKED only */
+	/* the chunk decoded last, kept between calls */
+	bool		has_decoded;
+	uint64_t	decoded_chunk;
+	MatrixBuffer decoded;		/* owned */
+} MatrixSource;
+
+/* Elements of one chunk that one row needs. */
+typedef struct MatrixPiece
+{
+	uint64_t	chunk;			/* number; 0 if the array is not CHUNKED */
+	uint64_t	source;			/* elements from the chunk's first */
+	uint64_t	count;			/* elements, > 0 */
+	uint64_t	target;			/* elements from the start of the target */
+} MatrixPiece;
+
+/* The pieces of one chunk. */
+typedef struct MatrixGroup
+{
+	uint64_t	chunk;
+	uint64_t	address;		/* 0 if the array is not CHUNKED */
+	size_t		first;			/* piece */
+	size_t		n;				/* pieces, ascending by source */
+} MatrixGroup;
+
+/* What to read of one array, each chunk once, ascending by address. */
+typedef struct MatrixPlan
+{
+	MatrixPiece *pieces;		/* owned */
+	size_t		n_pieces;
+	size_t		pieces_capacity;
+	MatrixGroup *groups;		/* owned */
+	size_t		n_groups;
+	size_t		groups_capacity;
+} MatrixPlan;
+
+/* A run of columns that the result needs. */
+typedef struct MatrixSpan
+{
+	uint64_t	begin;
+	uint64_t	end;
+} MatrixSpan;
+
+/* The distinct rows of a call, ascending. */
+typedef struct MatrixOrder
+{
+	size_t		n;				/* rows asked for */
+	size_t		n_distinct;
+	uint64_t   *keys;			/* owned; [n_distinct] row */
+	size_t		keys_capacity;
+	uint32_t   *first;			/* owned; [n_distinct] first place asked for */
+	size_t		first_capacity;
+	uint32_t   *same_as;		/* owned; [n] first place of the same row */
+	size_t		same_capacity;
+} MatrixOrder;
+
+struct Matrix
+{
+	Manifest   *manifest;		/* borrowed */
+	const ManifestMatrixRecord *record; /* borrowed from it */
+	const char *name;			/* borrowed from it */
+	const uint64_t *indptr;		/* borrowed from it; CSR */
+	MatrixLimits limits;
+	const volatile sig_atomic_t *interrupt; /* borrowed, or NULL */
+	MatrixStats stats;
+	MatrixCodec codec;
+	MatrixSource data;
+	MatrixSource indices;		/* CSR */
+	/* scratch, reused between calls */
+	uint64_t	file_size;		/* of the call's descriptor */
+	MatrixBuffer stored;		/* bytes as in the file */
+	MatrixBuffer spare;			/* between two filters */
+	MatrixBuffer sort;			/* keys */
+	MatrixBuffer dense;			/* raw values of dense rows */
+	MatrixOrder order;
+	MatrixPlan	plan;
+	MatrixSpan *spans;			/* owned */
+	size_t		spans_capacity;
+	MatrixRows	rows;			/* intermediate result */
+};
+
+/* At least n bytes in buffer; the content is not kept. */
+extern bool matrix_buffer_reserve(MatrixBuffer *buffer, size_t n,
+								  McError *err);
+extern void matrix_buffer_free(MatrixBuffer *buffer);
+
+/* False (INTERRUPTED) if the caller's flag is set. */
+extern bool matrix_check_interrupt(const Matrix *matrix, McError *err);
+
+/* --- order.c --- */
+
+/*
+ * Sort keys ascending by their bits from shift on, stable; temp has the same
+ * size.  Bits above the highest one that differs cost nothing.
+ */
+extern void matrix_sort_keys(uint64_t *keys, uint64_t *temp, size_t n,
+							 int shift);
+
+/* Fill matrix->order.  Fails with INVALID (a row out of range), ... */
+extern bool matrix_order_rows(Matrix *matrix, const uint64_t *rows, size_t n,
+							  McError *err);
+
+/* --- plan.c --- */
+
+/* Forget the pieces. */
+extern void matrix_plan_clear(MatrixPlan *plan);
+
+/*
+ * Add the elements [begin, end) of an array of rank 1 to the plan; ranges
+ * must be added in ascending order.
+ */
+extern bool matrix_plan_range(MatrixPlan *plan, const MatrixSource *source,
+							  uint64_t begin, uint64_t end, uint64_t target,
+							  McError *err);
+
+/*
+ * Add the spans of n rows, ascending, of a dense array.  Row i goes to
+ * targets[i], or to i * n_cols if targets is NULL, times stride each.
+ */
+extern bool matrix_plan_rows(MatrixPlan *plan, const MatrixSource *source,
+							 const uint64_t *rows, size_t n,
+							 const MatrixSpan *spans, size_t n_spans,
+							 const uint32_t *targets, uint64_t stride,
+							 McError *err);
+
+/* Make the groups.  Call it once, when all pieces are there. */
+extern bool matrix_plan_finish(MatrixPlan *plan, const MatrixSource *source,
+							   McError *err);
+
+/* --- chunk.c --- */
+
+/* pread of exactly n bytes; short is CORRUPT. */
+extern bool matrix_read_bytes(Matrix *matrix, const MatrixSource *source,
+							  int fd, void *bytes, size_t n, uint64_t address,
+							  McError *err);
+
+/*
+ * The decoded bytes of a chunk that is allocated and filtered: read, decoded
+ * and kept in source->decoded unless they are there already.
+ */
+extern bool matrix_chunk_decode(Matrix *matrix, MatrixSource *source, int fd,
+								uint64_t chunk, McError *err);
+
+/* Is no filter applied to this chunk? */
+extern bool matrix_chunk_is_raw(const MatrixSource *source, uint64_t chunk);
+
+/* --- convert.c --- */
+
+/* n elements of the source to float, or to int32 if source->is_index. */
+extern void matrix_convert(const MatrixSource *source, const void *elements,
+						   uint64_t n, void *target);
+
+/* --- gather.c --- */
+
+/* Carry out matrix->plan: fill target with float or int32 elements. */
+extern bool matrix_gather(Matrix *matrix, MatrixSource *source, int fd,
+						  void *target, McError *err);
+
+/* --- assemble.c --- */
+
+/* Map from columns of the file to columns of the result. */
+typedef struct MatrixColumns
+{
+	const int32_t *map;			/* [n_cols], or NULL: the same */
+	uint64_t	n_cols;
+	uint64_t	n_out;
+} MatrixColumns;
+
+/*
+ * Turn n raw entries at indices and values into those of a result row, in
+ * place at out_indices and out_values, which may be the same memory or lie
+ * before it.  *n_out entries remain.  row is for messages.
+ */
+extern bool matrix_assemble_row(Matrix *matrix, const MatrixColumns *columns,
+								uint64_t row, size_t n,
+								const int32_t *indices, const float *values,
+								int32_t *out_indices, float *out_values,
+								size_t *n_out, McError *err);
+
+/*
+ * The entries of a dense row that are not zero; out_indices and out_values
+ * have room for all columns of the spans.
+ */
+extern bool matrix_assemble_nonzero(Matrix *matrix,
+									const MatrixColumns *columns,
+									const MatrixSpan *spans, size_t n_spans,
+									const float *row, int32_t *out_indices,
+									float *out_values, size_t *n_out,
+									McError *err);
+
+/* Set out[map[c]] = row[c] for the columns of the spans; there is a map. */
+extern bool matrix_assemble_dense(const MatrixColumns *columns,
+								  const MatrixSpan *spans, size_t n_spans,
+								  const float *row, float *out, McError *err);
+
+/* --- dense.c --- */
+
+/* matrix_read_rows and matrix_read_dense of a dense matrix, rows ordered. */
+extern bool matrix_dense_read_rows(Matrix *matrix, int fd,
+								   const MatrixColumns *columns,
+								   MatrixRows *out, McError *err);
+extern bool matrix_dense_read_dense(Matrix *matrix, int fd,
+									const MatrixColumns *columns, float *out,
+									McError *err);
+
+/* Room for n rows, or for n entries, in rows. */
+extern bool matrix_rows_reserve(MatrixRows *rows, size_t n, McError *err);
+extern bool matrix_entries_reserve(MatrixRows *rows, uint64_t n,
+								   McError *err);
+
+#endif							/* MC_MATRIX_INTERNAL_H */

@@ -1,0 +1,429 @@
+/*
+ * matrix.c
+ *		Open a matrix of a manifest, and read its rows.
+ *
+ * A sparse row is read in place: the raw entries go to where the row stands
+ * in the result, and the assembly closes the gaps that mapping and summing
+ * leave, from the front to the back.
+ */
+#include "matrix/matrix.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "matrix/internal.h"
+
+#define ENTRY_BYTES	(sizeof(int32_t) + sizeof(float))
+
+/* Are numbers of more than one byte swapped on this machine? */
+static bool
+needs_swap(const ManifestArray *array)
+{
+	return (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__) != (array->big_endian != 0)
+		&& manifest_element_size(array->element) > 1;
+}
+
+/* The chunk table of a chunked array, and whether its chunks can be decoded. */
+static bool
+open_chunks(Matrix *matrix, MatrixSource *source, McError *err)
+{
+	const ManifestArray *array = source->array;
+	const void *chunks;
+
+	if (!manifest_section(matrix->manifest, &array->chunks, "a chunk table",
+						  &chunks, err))
+		return false;
+	source->chunks = chunks;
+	source->chunk_rows = array->chunk[0];
+	source->chunk_cols = array->chunk[1];
+	source->grid_cols = array->dims[1] / array->chunk[1] +
+		(array->dims[1] % array->chunk[1] != 0);
+	source->chunk_bytes = array->chunk[0] * array->chunk[1] *
+		source->element_size;
+	if (!matrix_filter_check(array, source->chunks, err))
+		return mc_error_prefix(err, "%.100s%s", matrix->name, source->suffix);
+	if (array->n_filters > 0 &&
+		source->chunk_bytes > matrix->limits.max_chunk_bytes)
+	{
+		mc_error(err, MC_LIMIT, "%.100s%s has chunks that are too large",
+				 matrix->name, source->suffix);
+		return mc_error_detail(err, "A chunk has %llu bytes; the limit is "
+							   "%zu bytes.",
+							   (unsigned long long) source->chunk_bytes,
+							   matrix->limits.max_chunk_bytes);
+	}
+	return true;
+}
+
+/* Prepare one dataset. */
+static bool
+open_source(Matrix *matrix, const ManifestArray *array, const char *suffix,
+			bool is_index, MatrixSource *source, McError *err)
+{
+	const void *compact;
+
+	source->array = array;
+	source->suffix = suffix;
+	source->is_index = is_index;
+	source->swap = needs_swap(array);
+	source->straight = !source->swap &&
+		array->element == (is_index ? MANIFEST_INT32 : MANIFEST_FLOAT32);
+	source->element_size = manifest_element_size(array->element);
+	source->chunk_rows = array->dims[0];
+	source->chunk_cols = array->dims[1];
+	source->grid_cols = 1;
+	if (array->layout == MANIFEST_CHUNKED)
+		return open_chunks(matrix, source, err);
+	if (array->layout == MANIFEST_COMPACT)
+	{
+		if (!manifest_section(matrix->manifest, &array->compact,
+							  "a compact array", &compact, err))
+			return false;
+		source->compact = compact;
+	}
+	return true;
+}
+
+/* Prepare the datasets of a matrix. */
+static bool
+open_arrays(Matrix *matrix, McError *err)
+{
+	const ManifestMatrixRecord *record = matrix->record;
+	const void *indptr;
+
+	if (record->kind == MANIFEST_DENSE)
+		return open_source(matrix, &record->data, "", false, &matrix->data,
+						   err);
+	if (!manifest_section(matrix->manifest, &record->indptr, "row pointers",
+						  &indptr, err))
+		return false;
+	matrix->indptr = indptr;
+	return open_source(matrix, &record->data, "/data", false, &matrix->data,
+					   err) &&
+		open_source(matrix, &record->indices, "/indices", true,
+					&matrix->indices, err);
+}
+
+/* See matrix.h. */
+bool
+matrix_open(Manifest *m, int i, const MatrixLimits *limits,
+			const volatile sig_atomic_t *interrupt, Matrix **out,
+			McError *err)
+{
+	Matrix	   *matrix;
+
+	*out = NULL;
+	if (i < 0 || (uint32_t) i >= manifest_header(m)->n_matrices)
+		return mc_error(err, MC_INVALID, "there is no matrix number %d", i);
+	if (manifest_matrix(m, i)->kind == MANIFEST_NO_MATRIX)
+		return mc_error(err, MC_MISSING, "there is no matrix %.100s",
+						manifest_matrix_name(m, i));
+	matrix = mc_alloc_zero(1, sizeof(*matrix), err);
+	if (matrix == NULL)
+		return false;
+	matrix->manifest = m;
+	matrix->record = manifest_matrix(m, i);
+	matrix->name = manifest_matrix_name(m, i);
+	matrix->limits = *limits;
+	matrix->interrupt = interrupt;
+	if (!open_arrays(matrix, err))
+	{
+		matrix_close(matrix);
+		return false;
+	}
+	*out = matrix;
+	return true;
+}
+
+/* See matrix.h. */
+void
+matrix_close(Matrix *matrix)
+{
+	if (matrix == NULL)
+		return;
+	matrix_codec_free(&matrix->codec);
+	matrix_buffer_free(&matrix->data.decoded);
+	matrix_buffer_free(&matrix->indices.decoded);
+	matrix_buffer_free(&matrix->stored);
+	matrix_buffer_free(&matrix->spare);
+	matrix_buffer_free(&matrix->sort);
+	matrix_buffer_free(&matrix->dense);
+	mc_free(matrix->order.keys);
+	mc_free(matrix->order.first);
+	mc_free(matrix->order.same_as);
+	mc_free(matrix->plan.pieces);
+	mc_free(matrix->plan.groups);
+	mc_free(matrix->spans);
+	matrix_rows_reset(&matrix->rows);
+	mc_free(matrix);
+}
+
+/* See matrix.h. */
+const MatrixStats *
+matrix_stats(const Matrix *matrix)
+{
+	return &matrix->stats;
+}
+
+/* See matrix.h. */
+void
+matrix_rows_reset(MatrixRows *rows)
+{
+	mc_free(rows->indptr);
+	mc_free(rows->indices);
+	mc_free(rows->values);
+	memset(rows, 0, sizeof(*rows));
+}
+
+/* See internal.h. */
+bool
+matrix_rows_reserve(MatrixRows *rows, size_t n, McError *err)
+{
+	if (n == SIZE_MAX)
+		return mc_error(err, MC_LIMIT, "too many rows in one read");
+	return mc_reserve((void **) &rows->indptr, &rows->rows_capacity, n + 1,
+					  sizeof(int64_t), err);
+}
+
+/* See internal.h. */
+bool
+matrix_entries_reserve(MatrixRows *rows, uint64_t n, McError *err)
+{
+	if (n > SIZE_MAX / 8)
+		return mc_error(err, MC_LIMIT, "too many entries in one read");
+	/* at least one, so that no pointer is NULL */
+	n = n > 0 ? n : 1;
+	return mc_reserve((void **) &rows->indices, &rows->entries_capacity,
+					  (size_t) n, sizeof(int32_t), err) &&
+		mc_reserve((void **) &rows->values, &rows->values_capacity,
+				   (size_t) n, sizeof(float), err);
+}
+
+/* The entries [begin, end) of a row of a sparse matrix. */
+static bool
+row_bounds(const Matrix *matrix, uint64_t row, uint64_t *begin, uint64_t *end,
+		   McError *err)
+{
+	*begin = matrix->indptr[row];
+	*end = matrix->indptr[row + 1];
+	if (*begin <= *end && *end <= matrix->record->nnz)
+		return true;
+	mc_error(err, MC_CORRUPT, "%.100s/indptr is wrong at row %llu",
+			 matrix->name, (unsigned long long) row);
+	return mc_error_detail(err, "The row has entries %llu to %llu of %llu.",
+						   (unsigned long long) *begin,
+						   (unsigned long long) *end,
+						   (unsigned long long) matrix->record->nnz);
+}
+
+/* See matrix.h. */
+bool
+matrix_row_entries(Matrix *matrix, uint64_t row, uint64_t *n, McError *err)
+{
+	uint64_t	begin;
+	uint64_t	end;
+
+	if (row >= matrix->record->n_rows)
+		return mc_error(err, MC_INVALID, "%.100s has no row %llu",
+						matrix->name, (unsigned long long) row);
+	if (matrix->record->kind == MANIFEST_DENSE)
+	{
+		*n = matrix->record->n_cols;
+		return true;
+	}
+	if (!row_bounds(matrix, row, &begin, &end, err))
+		return false;
+	*n = end - begin;
+	return true;
+}
+
+/* What every read begins with: columns, rows in order, the file's size. */
+static bool
+begin_read(Matrix *matrix, int fd, const uint64_t *rows, size_t n,
+		   MatrixColumns *columns, McError *err)
+{
+	struct stat status;
+
+	if (columns->n_out > INT32_MAX ||
+		(columns->map == NULL && columns->n_out != columns->n_cols))
+		return mc_error(err, MC_INVALID, "%.100s has %llu columns, not %llu",
+						matrix->name, (unsigned long long) columns->n_cols,
+						(unsigned long long) columns->n_out);
+	if (fstat(fd, &status) != 0)
+		return mc_error(err, MC_IO, "could not stat the file of %.100s: %s",
+						matrix->name, strerror(errno));
+	matrix->file_size = (uint64_t) status.st_size;
+	matrix->stats.rows += n;
+	return matrix_check_interrupt(matrix, err) &&
+		matrix_order_rows(matrix, rows, n, err);
+}
+
+/* Set out->indptr to where the raw entries of each row will go. */
+static bool
+place_rows(Matrix *matrix, const uint64_t *rows, size_t n, MatrixRows *out,
+		   McError *err)
+{
+	uint64_t	total = 0;
+
+	out->indptr[0] = 0;
+	for (size_t i = 0; i < n; i++)
+	{
+		uint64_t	begin;
+		uint64_t	end;
+
+		if (!row_bounds(matrix, rows[i], &begin, &end, err))
+			return false;
+		if (!mc_add(total, end - begin, &total) || total > INT64_MAX)
+			return mc_error(err, MC_LIMIT, "too many entries in one read");
+		out->indptr[i + 1] = (int64_t) total;
+	}
+	if (total > matrix->limits.max_chunk_bytes / ENTRY_BYTES)
+	{
+		mc_error(err, MC_LIMIT, "%.100s has rows that are too long",
+				 matrix->name);
+		return mc_error_detail(err, "%zu rows have %llu stored entries; the "
+							   "limit is %zu bytes.", n,
+							   (unsigned long long) total,
+							   matrix->limits.max_chunk_bytes);
+	}
+	return matrix_entries_reserve(out, total, err);
+}
+
+/* Read one array's elements of the distinct rows to their places. */
+static bool
+gather_rows(Matrix *matrix, MatrixSource *source, int fd,
+			const MatrixRows *out, void *target, McError *err)
+{
+	const MatrixOrder *order = &matrix->order;
+	uint64_t	last = 0;
+
+	matrix_plan_clear(&matrix->plan);
+	for (size_t u = 0; u < order->n_distinct; u++)
+	{
+		uint64_t	begin = matrix->indptr[order->keys[u]];
+		uint64_t	end = matrix->indptr[order->keys[u] + 1];
+
+		if (begin < last)
+			return mc_error(err, MC_CORRUPT, "%.100s/indptr descends before "
+							"row %llu", matrix->name,
+							(unsigned long long) order->keys[u]);
+		last = end;
+		if (!matrix_plan_range(&matrix->plan, source, begin, end,
+							   (uint64_t) out->indptr[order->first[u]], err))
+			return false;
+	}
+	return matrix_plan_finish(&matrix->plan, source, err) &&
+		matrix_gather(matrix, source, fd, target, err);
+}
+
+/* Turn the raw entries into rows, closing the gaps. */
+static bool
+assemble_rows(Matrix *matrix, const MatrixColumns *columns,
+			  const uint64_t *rows, size_t n, MatrixRows *out, McError *err)
+{
+	const uint32_t *same_as = matrix->order.same_as;
+	int64_t		raw = 0;		/* where the raw entries of row i begin */
+	int64_t		end = 0;		/* of the rows that are done; <= raw */
+
+	for (size_t i = 0; i < n; i++)
+	{
+		int64_t		raw_end = out->indptr[i + 1];
+		size_t		kept;
+
+		if (same_as[i] != i)
+		{
+			/* done already, further in front */
+			int64_t		done = out->indptr[same_as[i]];
+
+			kept = (size_t) (out->indptr[same_as[i] + 1] - done);
+			memmove(out->indices + end, out->indices + done,
+					kept * sizeof(int32_t));
+			memmove(out->values + end, out->values + done,
+					kept * sizeof(float));
+		}
+		else if (!matrix_assemble_row(matrix, columns, rows[i],
+									  (size_t) (raw_end - raw),
+									  out->indices + raw, out->values + raw,
+									  out->indices + end, out->values + end,
+									  &kept, err))
+			return false;
+		end += (int64_t) kept;
+		out->indptr[i + 1] = end;
+		raw = raw_end;
+	}
+	return true;
+}
+
+/* matrix_read_rows of a sparse matrix, rows ordered. */
+static bool
+read_sparse(Matrix *matrix, int fd, const uint64_t *rows, size_t n,
+			const MatrixColumns *columns, MatrixRows *out, McError *err)
+{
+	return place_rows(matrix, rows, n, out, err) &&
+		gather_rows(matrix, &matrix->indices, fd, out, out->indices, err) &&
+		gather_rows(matrix, &matrix->data, fd, out, out->values, err) &&
+		assemble_rows(matrix, columns, rows, n, out, err);
+}
+
+/* See matrix.h. */
+bool
+matrix_read_rows(Matrix *matrix, int fd, const uint64_t *rows, size_t n,
+				 const int32_t *column_map, uint64_t n_out, MatrixRows *out,
+				 McError *err)
+{
+	MatrixColumns columns = {column_map, matrix->record->n_cols, n_out};
+	bool		done;
+
+	out->n_rows = 0;
+	if (!matrix_rows_reserve(out, n, err))
+		return false;
+	done = begin_read(matrix, fd, rows, n, &columns, err) &&
+		(matrix->record->kind == MANIFEST_CSR ?
+		 read_sparse(matrix, fd, rows, n, &columns, out, err) :
+		 matrix_dense_read_rows(matrix, fd, &columns, out, err));
+	if (done)
+		out->n_rows = n;
+	else
+		out->indptr[0] = 0;
+	return done;
+}
+
+/* A sparse matrix, dense: by way of matrix->rows. */
+static bool
+read_sparse_dense(Matrix *matrix, int fd, const uint64_t *rows, size_t n,
+				  const MatrixColumns *columns, float *out, McError *err)
+{
+	MatrixRows *sparse = &matrix->rows;
+
+	if (!matrix_rows_reserve(sparse, n, err) ||
+		!read_sparse(matrix, fd, rows, n, columns, sparse, err))
+		return false;
+	memset(out, 0, n * (size_t) columns->n_out * sizeof(float));
+	for (size_t i = 0; i < n; i++)
+	{
+		float	   *row = out + i * (size_t) columns->n_out;
+
+		for (int64_t e = sparse->indptr[i]; e < sparse->indptr[i + 1]; e++)
+			row[sparse->indices[e]] = sparse->values[e];
+	}
+	return true;
+}
+
+/* See matrix.h. */
+bool
+matrix_read_dense(Matrix *matrix, int fd, const uint64_t *rows, size_t n,
+				  const int32_t *column_map, uint64_t n_out, float *out,
+				  McError *err)
+{
+	MatrixColumns columns = {column_map, matrix->record->n_cols, n_out};
+	uint64_t	bytes;
+
+	if (!begin_read(matrix, fd, rows, n, &columns, err))
+		return false;
+	if (!mc_multiply(n, n_out * sizeof(float), &bytes) || bytes > SIZE_MAX)
+		return mc_error(err, MC_LIMIT, "too many values in one read");
+	if (matrix->record->kind == MANIFEST_DENSE)
+		return matrix_dense_read_dense(matrix, fd, &columns, out, err);
+	return read_sparse_dense(matrix, fd, rows, n, &columns, out, err);
+}

@@ -1,0 +1,99 @@
+/*
+ * matrix.h
+ *		Rows of one matrix of one h5ad file, by number, many at once.
+ *
+ * What is asked for is planned by place in the file: each chunk is read with
+ * one pread and decoded once a call, in ascending order of address.  The
+ * manifest says where the chunks are; HDF5 is not involved.
+ */
+#ifndef MC_MATRIX_MATRIX_H
+#define MC_MATRIX_MATRIX_H
+
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "manifest/reader.h"
+
+typedef struct Matrix Matrix;
+
+/*
+ * Rows in compressed sparse row form.  Row i has the entries indptr[i] to
+ * indptr[i + 1] of indices and values: columns ascending, no duplicates
+ * (summed), explicit zeros kept.  The buffers belong to the struct and are
+ * reused by the next call; matrix_rows_reset frees them.  Starts all zero.
+ */
+typedef struct MatrixRows
+{
+	size_t		n_rows;
+	int64_t    *indptr;			/* [n_rows + 1] */
+	int32_t    *indices;		/* [indptr[n_rows]] */
+	float	   *values;			/* [indptr[n_rows]] */
+	size_t		rows_capacity;
+	size_t		entries_capacity;
+	size_t		values_capacity;
+} MatrixRows;
+
+/* Bounds for one matrix. */
+typedef struct MatrixLimits
+{
+	size_t		max_chunk_bytes;	/* of one decoded chunk, and of the sparse
+									 * entries of one read */
+} MatrixLimits;
+
+/* What the reads of a matrix cost so far. */
+typedef struct MatrixStats
+{
+	uint64_t	rows;			/* asked for */
+	uint64_t	bytes_read;		/* from the h5ad file */
+	uint64_t	chunks_decoded;
+} MatrixStats;
+
+/*
+ * Prepare matrix number i of manifest m (borrowed; must outlive the matrix).
+ * Checks filters, chunk sizes and row pointers' section.  interrupt, if not
+ * NULL, is looked at between chunks: nonzero makes a call return
+ * INTERRUPTED.  Fails with UNSUPPORTED (a filter: its number and name),
+ * LIMIT (a chunk too large), MISSING (there is no matrix), CORRUPT,
+ * NO_MEMORY.
+ */
+extern bool matrix_open(Manifest *m, int i, const MatrixLimits *limits,
+						const volatile sig_atomic_t *interrupt, Matrix **out,
+						McError *err);
+extern void matrix_close(Matrix *matrix);	/* NULL is allowed */
+extern const MatrixStats *matrix_stats(const Matrix *matrix);
+
+/* Upper bound of the stored entries of a row (dense: its columns). */
+extern bool matrix_row_entries(Matrix *matrix, uint64_t row, uint64_t *n,
+							   McError *err);
+
+/*
+ * Read n rows (any order, repeats allowed; each below the matrix's rows) from
+ * the h5ad file open on fd, in the order given.
+ *
+ * column_map, if not NULL, holds for each column of the file the column of
+ * the result, or -1 to leave it out; n_out is the number of result columns.
+ * NULL: columns as they are; n_out must then be the number of the file's
+ * columns.  No two columns may map to one.  From a dense matrix the entries
+ * that are not zero are taken (NaN is not zero).  Values become float,
+ * rounded to nearest.
+ *
+ * Returns false with *err set (CORRUPT, IO, LIMIT, NO_MEMORY, INTERRUPTED,
+ * INVALID); out is then empty but valid, and the matrix can be used again.
+ */
+extern bool matrix_read_rows(Matrix *matrix, int fd, const uint64_t *rows,
+							 size_t n, const int32_t *column_map,
+							 uint64_t n_out, MatrixRows *out, McError *err);
+
+/*
+ * The same, dense: out holds n * n_out floats, row-major; columns that the
+ * file does not have are set to 0.
+ */
+extern bool matrix_read_dense(Matrix *matrix, int fd, const uint64_t *rows,
+							  size_t n, const int32_t *column_map,
+							  uint64_t n_out, float *out, McError *err);
+
+extern void matrix_rows_reset(MatrixRows *rows);
+
+#endif							/* MC_MATRIX_MATRIX_H */
