@@ -1,0 +1,339 @@
+/*
+ * test_collection_axis.c
+ *		The joint gene axis, inner and outer, against lists of strings.
+ */
+#include "collection_fixture.h"
+
+#define MAX_FILES	7
+
+/* Where a name is among a file's genes, or -1. */
+static int
+control_find(const TestFile *file, const char *name)
+{
+	for (int i = 0; i < file->n_vars; i++)
+	{
+		if (strcmp(file->vars[i], name) == 0)
+			return i;
+	}
+	return -1;
+}
+
+/* The joint axis by brute force; returns its length. */
+static int
+control_axis(const TestFile *files, int n, CollectionJoin join,
+			 const char **names)
+{
+	int			n_names = 0;
+
+	for (int f = 0; f < (join == COLLECTION_INNER ? 1 : n); f++)
+	{
+		for (int i = 0; i < files[f].n_vars; i++)
+		{
+			bool		wanted = true;
+
+			for (int j = 0; j < n_names && wanted; j++)
+				wanted = strcmp(names[j], files[f].vars[i]) != 0;
+			for (int g = 0; g < n && join == COLLECTION_INNER; g++)
+				wanted = wanted && control_find(&files[g],
+												files[f].vars[i]) >= 0;
+			if (wanted)
+				names[n_names++] = files[f].vars[i];
+		}
+	}
+	return n_names;
+}
+
+/* Differences of an axis from the control. */
+static int
+count_differences(Collection *c, const CollectionAxis *axis,
+				  const TestFile *files, int n, const char **names,
+				  int n_names)
+{
+	int			bad = axis->n_vars != (uint64_t) n_names;
+
+	for (int j = 0; j < n_names && bad == 0; j++)
+	{
+		size_t		length = strlen(names[j]);
+
+		bad += axis->name_lengths[j] != length ||
+			memcmp(axis->names[j], names[j], length) != 0;
+		bad += collection_find_var(c, names[j], length) != j;
+	}
+	for (int f = 0; f < n && bad == 0; f++)
+	{
+		const int32_t *to_joint = axis->file_to_joint[f];
+		const int32_t *to_file = axis->joint_to_file[f];
+
+		bad += (to_joint == NULL) != (to_file == NULL);
+		bad += to_joint == NULL && files[f].n_vars != n_names;
+		for (int j = 0; j < n_names && bad == 0; j++)
+			bad += (to_file == NULL ? j : to_file[j]) !=
+				control_find(&files[f], names[j]);
+		for (int i = 0; i < files[f].n_vars && bad == 0; i++)
+		{
+			int			joint = to_joint == NULL ? i : to_joint[i];
+			int			want = -1;
+
+			for (int j = 0; j < n_names; j++)
+			{
+				if (strcmp(names[j], files[f].vars[i]) == 0)
+					want = j;
+			}
+			bad += joint != want;
+		}
+	}
+	return bad;
+}
+
+/* A random list of different genes, sometimes that of an earlier file. */
+static void
+random_genes(TestFile *files, int f, int pool)
+{
+	TestFile   *file = &files[f];
+	const TestFile *other = f == 0 ? NULL : &files[unit_random_below(f)];
+
+	file->vars = calloc((size_t) pool + 1, TEXT_LENGTH);
+	file->n_vars = 0;
+	if (other != NULL && unit_random_below(3) == 0)
+	{
+		memcpy(file->vars, other->vars, (size_t) pool * TEXT_LENGTH);
+		file->n_vars = other->n_vars;
+		return;
+	}
+	for (int i = 0; i < pool; i++)
+	{
+		if (unit_random_below(4) > 0)
+			snprintf(file->vars[file->n_vars++], TEXT_LENGTH, "gene%d", i);
+	}
+	for (int i = file->n_vars - 1; i > 0 && unit_random_below(2) == 0; i--)
+	{
+		int			j = (int) unit_random_below((uint64_t) i + 1);
+		char		swapped[TEXT_LENGTH];
+
+		memcpy(swapped, file->vars[i], TEXT_LENGTH);
+		memcpy(file->vars[i], file->vars[j], TEXT_LENGTH);
+		memcpy(file->vars[j], swapped, TEXT_LENGTH);
+	}
+}
+
+/* Random lists. */
+static void
+test_random(void)
+{
+	int			bad = 0,
+				n_empty = 0;
+
+	for (int round = 0; round < 300; round++)
+	{
+		TestFile	files[MAX_FILES] = {{0}};
+		int			n = 1 + (int) unit_random_below(MAX_FILES);
+		int			pool = (int) unit_random_below(30);
+		bool		some = true;
+
+		for (int f = 0; f < n; f++)
+		{
+			random_genes(files, f, pool);
+			fixture_open(&files[f]);
+			some = some && files[f].n_vars > 0;
+		}
+		for (int join = COLLECTION_INNER; join <= COLLECTION_OUTER; join++)
+		{
+			const char *names[30 * MAX_FILES];
+			int			n_names = control_axis(files, n,
+											   (CollectionJoin) join, names);
+			Collection *c = fixture_collection(files, n,
+											   (CollectionJoin) join);
+			const CollectionAxis *axis;
+			McError		err;
+
+			mc_error_init(&err);
+			if (collection_axis(c, &axis, &err))
+			{
+				bad += count_differences(c, axis, files, n, names, n_names);
+				bad += n_names == 0 && some;
+				bad += collection_find_var(c, "gene", 4) != -1;
+			}
+			else
+			{
+				n_empty++;
+				bad += err.code != MC_INVALID || n_names > 0 || !some;
+			}
+			collection_free(c);
+		}
+		fixture_close(files, n);
+	}
+	is_int(bad, 0, "300 random lists of genes (%d of them without a common "
+		   "gene)", n_empty);
+}
+
+/* Describe a file by its genes, as many as are not NULL. */
+static void
+name_genes(TestFile *file, const char *a, const char *b, const char *d)
+{
+	const char *genes[3] = {a, b, d};
+
+	file->vars = calloc(3, TEXT_LENGTH);
+	for (int i = 0; i < 3 && genes[i] != NULL; i++)
+		strcpy(file->vars[file->n_vars++], genes[i]);
+	fixture_open(file);
+}
+
+/* Duplicates by position and by name. */
+static void
+test_duplicates(void)
+{
+	TestFile	files[3] = {{0}};
+	const CollectionAxis *axis;
+	Collection *c;
+	McError		err;
+
+	name_genes(&files[0], "A", "B", "A");
+	name_genes(&files[1], "A", "B", "A");
+	name_genes(&files[2], "A", "B", "C");
+	mc_error_init(&err);
+	c = fixture_collection(files, 2, COLLECTION_INNER);
+	ok(collection_axis(c, &axis, &err), "equal axes may have duplicates");
+	is_int((int64_t) axis->n_vars, 3, "all genes");
+	ok(axis->file_to_joint[0] == NULL && axis->joint_to_file[1] == NULL,
+	   "joined by position");
+	ok(memcmp(axis->names[2], "A", 1) == 0, "the name of the second");
+	is_int(collection_find_var(c, "A", 1), 0, "the first is found");
+	is_int(collection_find_var(c, "B", 1), 1, "and the other");
+	is_int(collection_find_var(c, "C", 1), -1, "no such gene");
+	collection_free(c);
+	for (int join = COLLECTION_INNER; join <= COLLECTION_OUTER; join++)
+	{
+		mc_error_init(&err);
+		c = fixture_collection(files, 3, (CollectionJoin) join);
+		ok(!collection_axis(c, &axis, &err), "others may not");
+		is_int(err.code, MC_INVALID, "says so");
+		is_str(err.message, "gene \"A\" occurs twice in file 0", "where");
+		is_int(collection_error_file(c), 0, "the file");
+		mc_error_init(&err);
+		ok(!collection_axis(c, &axis, &err), "the same at the second call");
+		collection_free(c);
+	}
+	fixture_close(files, 3);
+
+	/* a gene after the duplicates is found where it is */
+	name_genes(&files[0], "A", "A", "B");
+	mc_error_init(&err);
+	c = fixture_collection(files, 1, COLLECTION_OUTER);
+	ok(collection_axis(c, &axis, &err), "A, A, B");
+	is_int(collection_find_var(c, "B", 1), 2, "B is gene 2");
+	collection_free(c);
+	fixture_close(files, 1);
+}
+
+/* Files without a common gene. */
+static void
+test_empty(void)
+{
+	TestFile	files[3] = {{0}};
+	const CollectionAxis *axis;
+	Collection *c;
+	McError		err;
+
+	name_genes(&files[0], "ENSG1", "ENSG2", NULL);
+	name_genes(&files[1], "ENSG2", "ENSG3", NULL);
+	name_genes(&files[2], "TP53", "CD4", NULL);
+	c = fixture_collection(files, 3, COLLECTION_INNER);
+	mc_error_init(&err);
+	ok(!collection_axis(c, &axis, &err), "no common gene");
+	is_int(err.code, MC_INVALID, "is invalid");
+	is_str(err.message, "the files have no gene in common", "message");
+	is_str(err.detail, "The first gene of file 0 is \"ENSG1\", that of file "
+		   "2 is \"TP53\".", "detail");
+	is_int(collection_error_file(c), 2, "the file");
+	collection_free(c);
+	c = fixture_collection(files, 3, COLLECTION_OUTER);
+	mc_error_init(&err);
+	ok(collection_axis(c, &axis, &err), "an outer join has them all");
+	is_int((int64_t) axis->n_vars, 5, "five genes");
+	collection_free(c);
+	fixture_close(files, 3);
+}
+
+/* Failing allocations leave no half axis. */
+static void
+test_memory(void)
+{
+#ifdef MC_FAULT_INJECTION
+	for (int equal = 0; equal < 2; equal++)
+	{
+		TestFile	files[2] = {{0}};
+		const CollectionAxis *axis;
+		McError		err;
+		Collection *c;
+		int			bad = 0;
+
+		name_genes(&files[0], "A", "B", equal ? "A" : "C");
+		name_genes(&files[1], "A", equal ? "B" : "D", equal ? "A" : "B");
+		c = fixture_collection(files, 2, COLLECTION_OUTER);
+		for (mc_fail_at = 1;; mc_fail_at++)
+		{
+			mc_allocations = 0;
+			mc_error_init(&err);
+			if (collection_axis(c, &axis, &err))
+				break;
+			bad += err.code != MC_NO_MEMORY || axis != NULL;
+		}
+		ok(mc_fail_at > 10 && bad == 0, "%ld allocations of an axis fail",
+		   mc_fail_at - 1);
+		mc_fail_at = 0;
+		is_int(collection_find_var(c, "B", 1), 1, "the axis is sound then");
+		collection_free(c);
+		fixture_close(files, 2);
+	}
+#else
+	skip("built without MC_FAULT_INJECTION");
+#endif
+}
+
+/* 138 files of 60,000 genes: with equal axes a matter of milliseconds. */
+static void
+test_many(void)
+{
+	static TestFile files[138];
+	const CollectionAxis *axis;
+	Collection *c;
+	McError		err;
+	clock_t		start;
+
+	for (int f = 0; f < 138; f++)
+	{
+		files[f].n_vars = 60000;
+		files[f].vars = calloc(60000, TEXT_LENGTH);
+		for (int i = 0; i < 60000; i++)
+			snprintf(files[f].vars[i], TEXT_LENGTH, "ENSG%011d",
+					 f == 137 ? 60000 - i : i);
+		fixture_open(&files[f]);
+		free(files[f].vars);
+		files[f].vars = NULL;
+	}
+	for (int n = 137; n <= 138; n++)
+	{
+		c = fixture_collection(files, n, COLLECTION_INNER);
+		mc_error_init(&err);
+		start = clock();
+		ok(collection_axis(c, &axis, &err), "%d files of 60,000 genes", n);
+		diag("%.1f ms", (double) (clock() - start) * 1000 / CLOCKS_PER_SEC);
+		is_int((int64_t) axis->n_vars, n == 137 ? 60000 : 59999, "genes");
+		ok(axis->file_to_joint[1] == axis->file_to_joint[136],
+		   "one mapping for equal axes");
+		collection_free(c);
+	}
+	fixture_close(files, 138);
+}
+
+int
+main(void)
+{
+	unit_seed();
+	test_random();
+	test_duplicates();
+	test_empty();
+	test_memory();
+	test_many();
+	return done_testing();
+}
