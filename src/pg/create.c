@@ -1,0 +1,527 @@
+/*
+ * create.c
+ *		create_collection and refresh_collection.
+ *
+ * A collection is made of ordinary DDL with the caller's rights: a
+ * partitioned table, which users name, and its one partition, a foreign table
+ * that holds the definition.  Only above a partitioned table does
+ * PostgreSQL's parser accept TABLESAMPLE.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/sysattr.h"
+#include "catalog/heap.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "commands/defrem.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "parser/scansup.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/varlena.h"
+
+#include "pg/column.h"
+#include "pg/expand.h"
+#include "pg/manifests.h"
+#include "pg/opened.h"
+#include "pg/options.h"
+#include "pg/values.h"
+#include "pg/versions.h"
+
+PG_FUNCTION_INFO_V1(mappedcoll_create_collection);
+PG_FUNCTION_INFO_V1(mappedcoll_refresh_collection);
+
+/* Names and columns of the tables being made. */
+typedef struct Definition
+{
+	char	   *schema;
+	char	   *table;
+	char	   *partition;
+	List	   *names;			/* char *: of the columns so far */
+	StringInfoData columns;		/* for the partitioned table */
+	StringInfoData foreign_columns; /* for the foreign table */
+} Definition;
+
+/* Elements of a text array argument as C strings. */
+static List *
+text_list(FunctionCallInfo fcinfo, int i, const char *name)
+{
+	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(i);
+	List	   *list = NIL;
+	Datum	   *elements;
+	bool	   *nulls;
+	int			n;
+
+	if (ARR_NDIM(array) > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must be a one-dimensional array", name)));
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT,
+					  &elements, &nulls, &n);
+	for (int e = 0; e < n; e++)
+	{
+		if (nulls[e])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("%s must not contain NULL", name)));
+		list = lappend(list, TextDatumGetCString(elements[e]));
+	}
+	return list;
+}
+
+/* Is a column name taken, by a column or by PostgreSQL itself? */
+static bool
+name_is_taken(Definition *def, const char *name)
+{
+	ListCell   *lc;
+
+	if (name[0] == '\0' || SystemAttributeByName(name) != NULL)
+		return true;
+	foreach(lc, def->names)
+		if (strcmp(lfirst(lc), name) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * A free column name for an element of the files: its own, cut to a name's
+ * length; with the prefix if that is taken, and with a number if need be.
+ */
+static char *
+choose_name(Definition *def, const char *source, const char *prefix)
+{
+	char	   *name = pstrdup(source);
+	char		suffix[16];
+
+	truncate_identifier(name, strlen(name), false);
+	if (!name_is_taken(def, name) && !mappedcoll_is_field_name(name))
+		return name;
+	for (int i = 1;; i++)
+	{
+		char	   *full = psprintf("%s_%s", prefix, source);
+		int			room;
+
+		suffix[0] = '\0';
+		if (i > 1)
+			snprintf(suffix, sizeof(suffix), "_%d", i);
+		room = NAMEDATALEN - 1 - (int) strlen(suffix);
+		room = pg_mbcliplen(full, (int) strlen(full), room);
+		name = psprintf("%.*s%s", room, full, suffix);
+		if (!name_is_taken(def, name))
+			return name;
+	}
+}
+
+/* Add a column; option and source say what it shows. */
+static void
+add_column(Definition *def, const char *name, const char *type,
+		   const char *option, const char *source)
+{
+	const char *comma = def->names == NIL ? "" : ", ";
+
+	if (list_length(def->names) >= MaxHeapAttributeNumber)
+		ereport(ERROR,
+				(errcode(ERRCODE_TOO_MANY_COLUMNS),
+				 errmsg("a collection can have at most %d columns",
+						MaxHeapAttributeNumber),
+				 errhint("Name fewer genes; x holds all of them.")));
+	appendStringInfo(&def->columns, "%s%s %s", comma, quote_identifier(name),
+					 type);
+	appendStringInfo(&def->foreign_columns, "%s%s %s OPTIONS (%s %s)", comma,
+					 quote_identifier(name), type, option,
+					 quote_literal_cstr(source));
+	def->names = lappend(def->names, unconstify(char *, name));
+}
+
+/* Add a column for a fixed field. */
+static void
+add_field(Definition *def, MappedcollField field, const char *type)
+{
+	const char *name = mappedcoll_field_name(field);
+
+	add_column(def, name, type, "field", name);
+}
+
+/* Add a column for an element of the files; a NOTICE if it is renamed. */
+static void
+add_element(Definition *def, const char *what, const char *source,
+			const char *type)
+{
+	char	   *name = choose_name(def, source, what);
+
+	if (strcmp(name, source) != 0)
+		ereport(NOTICE,
+				(errmsg("%s \"%s\" becomes column \"%s\"", what, source,
+						name)));
+	add_column(def, name, type, what, source);
+}
+
+/* Add the obs columns of all files. */
+static void
+add_obs(Definition *def, MappedcollOpened *opened)
+{
+	int			n = collection_n_columns(opened->collection);
+
+	for (int i = 0; i < n; i++)
+	{
+		const CollectionColumn *column =
+			collection_column(opened->collection, i);
+
+		add_element(def, "obs",
+					mappedcoll_cstring(column->name, strlen(column->name)),
+					format_type_be(mappedcoll_obs_type(column->type)));
+	}
+}
+
+/* Does any file have the layer? */
+static bool
+has_matrix(MappedcollOpened *opened)
+{
+	for (int i = 0; i < opened->n_files; i++)
+		if (manifest_matrix(opened->manifests[i], 0)->kind !=
+			MANIFEST_NO_MATRIX)
+			return true;
+	return false;
+}
+
+/* Add the columns of genes; raises an error for an unknown one. */
+static void
+add_genes(Definition *def, MappedcollOpened *opened, List *genes)
+{
+	ListCell   *lc;
+
+	foreach(lc, genes)
+	{
+		char	   *gene = lfirst(lc);
+		char	   *utf8 = pg_server_to_any(gene, strlen(gene), PG_UTF8);
+
+		(void) mappedcoll_axis(opened);
+		if (collection_find_var(opened->collection, utf8, strlen(utf8)) < 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_OBJECT),
+					 errmsg("gene \"%s\" is not in the collection", gene),
+					 errhint("Genes are named as in var_names of the files.")));
+		add_element(def, "gene", gene, "real");
+	}
+}
+
+/* Why no file has an element of obsm that can be read. */
+static void
+refuse_obsm(MappedcollOpened *opened, const char *name)
+{
+	char	   *element = psprintf("obsm/%s", name);
+	const char *skipped;
+	const char *reason;
+
+	for (int f = 0; f < opened->n_files; f++)
+	{
+		int			n = manifest_header(opened->manifests[f])->n_skipped;
+
+		for (int i = 0; i < n; i++)
+		{
+			manifest_skipped(opened->manifests[f], i, &skipped, &reason);
+			if (strcmp(skipped, element) == 0)
+				ereport(ERROR,
+						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						 errmsg("file \"%s\": obsm \"%s\" cannot be read: %s",
+								opened->options->files[f], name, reason)));
+		}
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("no file has obsm \"%s\"", name)));
+}
+
+/* Add the columns of obsm elements. */
+static void
+add_obsm(Definition *def, MappedcollOpened *opened, List *elements)
+{
+	ListCell   *lc;
+
+	foreach(lc, elements)
+	{
+		char	   *name = lfirst(lc);
+		char	   *utf8 = pg_server_to_any(name, strlen(name), PG_UTF8);
+		bool		found = false;
+
+		for (int f = 0; f < opened->n_files && !found; f++)
+			found = mappedcoll_find_obsm(opened, f, utf8) >= 0;
+		if (!found)
+			refuse_obsm(opened, name);
+		add_element(def, "obsm", name, "real[]");
+	}
+}
+
+/* Tell which elements of obs are left out, each once. */
+static void
+report_skipped(MappedcollOpened *opened)
+{
+	List	   *told = NIL;
+	const char *name;
+	const char *reason;
+
+	for (int f = 0; f < opened->n_files; f++)
+	{
+		int			n = manifest_header(opened->manifests[f])->n_skipped;
+
+		for (int i = 0; i < n; i++)
+		{
+			ListCell   *lc;
+			bool		known = false;
+
+			manifest_skipped(opened->manifests[f], i, &name, &reason);
+			foreach(lc, told)
+				known |= strcmp(lfirst(lc), name) == 0;
+			if (known || strncmp(name, "obs/", 4) != 0)
+				continue;
+			told = lappend(told, pstrdup(name));
+			ereport(NOTICE,
+					(errmsg("obs column \"%s\" of file \"%s\" is left out: "
+							"%s",
+							mappedcoll_cstring(name + 4, strlen(name + 4)),
+							opened->options->files[f], reason)));
+		}
+	}
+}
+
+/* Split the name of the collection; raises an error if it is taken. */
+static void
+choose_tables(Definition *def, text *name)
+{
+	RangeVar   *range = makeRangeVarFromNameList(textToQualifiedNameList(name));
+	Oid			namespace = RangeVarGetCreationNamespace(range);
+
+	def->schema = get_namespace_name(namespace);
+	def->table = range->relname;
+	def->partition = makeObjectName(range->relname, NULL, "h5ad");
+	for (int i = 0; i < 2; i++)
+	{
+		const char *table = i == 0 ? def->table : def->partition;
+
+		if (OidIsValid(get_relname_relid(table, namespace)))
+			ereport(ERROR,
+					(errcode(ERRCODE_DUPLICATE_TABLE),
+					 errmsg("relation \"%s\" already exists", table)));
+	}
+}
+
+/* The files option: an array literal, quoted for SQL. */
+static char *
+files_literal(const MappedcollOptions *options)
+{
+	Datum	   *elements = palloc(sizeof(Datum) * options->n_files);
+	ArrayType  *array;
+	Oid			output;
+	bool		varlena;
+
+	for (int i = 0; i < options->n_files; i++)
+		elements[i] = CStringGetTextDatum(options->files[i]);
+	array = construct_array(elements, options->n_files, TEXTOID, -1, false,
+							TYPALIGN_INT);
+	getTypeOutputInfo(TEXTARRAYOID, &output, &varlena);
+	return quote_literal_cstr(OidOutputFunctionCall(output,
+													PointerGetDatum(array)));
+}
+
+/* Run one statement of DDL. */
+static void
+run(const char *statement)
+{
+	int			result = SPI_execute(statement, false, 0);
+
+	if (result != SPI_OK_UTILITY)
+		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
+}
+
+/* Create the tables; returns the OID of the partitioned one. */
+static Oid
+create_tables(Definition *def, const MappedcollOptions *options)
+{
+	char	   *table = pstrdup(quote_qualified_identifier(def->schema,
+														   def->table));
+	char	   *partition = pstrdup(quote_qualified_identifier(def->schema,
+															   def->partition));
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	run(psprintf("CREATE TABLE %s (%s) PARTITION BY RANGE (row_index)",
+				 table, def->columns.data));
+	run(psprintf("CREATE FOREIGN TABLE %s (%s) SERVER mappedcoll "
+				 "OPTIONS (files %s, layer %s, var_join '%s')", partition,
+				 def->foreign_columns.data, files_literal(options),
+				 quote_literal_cstr(options->layer),
+				 options->var_join == COLLECTION_INNER ? "inner" : "outer"));
+	run(psprintf("ALTER TABLE %s ATTACH PARTITION %s "
+				 "FOR VALUES FROM (MINVALUE) TO (MAXVALUE)", table,
+				 partition));
+	SPI_finish();
+	return get_relname_relid(def->table,
+							 get_namespace_oid(def->schema, false));
+}
+
+/* Types of the vector columns for the argument vectors. */
+static bool
+vectors_are_arrays(const char *vectors)
+{
+	if (strcmp(vectors, "array") == 0)
+		return true;
+	if (strcmp(vectors, "bytea") == 0)
+		return false;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid vectors: \"%s\"", vectors),
+			 errhint("Use \"bytea\" (packed, little-endian) or \"array\".")));
+	return false;
+}
+
+/* Definition of the files from the arguments of create_collection. */
+static MappedcollOptions *
+read_definition(FunctionCallInfo fcinfo)
+{
+	MappedcollOptions *options = palloc0(sizeof(MappedcollOptions));
+	List	   *files = mappedcoll_expand_files(text_list(fcinfo, 1, "files"));
+	ListCell   *lc;
+
+	if (files == NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("files must name at least one file")));
+	options->n_files = list_length(files);
+	options->files = palloc(sizeof(char *) * options->n_files);
+	foreach(lc, files)
+		options->files[foreach_current_index(lc)] = lfirst(lc);
+	return options;
+}
+
+/* Raise an error if any argument is NULL. */
+static void
+refuse_nulls(FunctionCallInfo fcinfo)
+{
+	static const char *const names[] = {"name", "files", "layer", "var_join",
+	"vectors", "genes", "obsm"};
+
+	for (size_t i = 0; i < lengthof(names); i++)
+		if (PG_ARGISNULL(i))
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("%s must not be null", names[i])));
+}
+
+/*
+ * mappedcoll_create_collection
+ *		See create_collection in the SQL script.
+ */
+Datum
+mappedcoll_create_collection(PG_FUNCTION_ARGS)
+{
+	Definition	def = {0};
+	MappedcollOptions *options;
+	MappedcollOpened *opened;
+	bool		arrays;
+	char	   *layer;
+	CollectionJoin var_join;
+
+	refuse_nulls(fcinfo);
+	mappedcoll_check_may_set_files();
+	layer = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	mappedcoll_check_layer(layer);
+	var_join =
+		mappedcoll_parse_var_join(text_to_cstring(PG_GETARG_TEXT_PP(3)));
+	arrays = vectors_are_arrays(text_to_cstring(PG_GETARG_TEXT_PP(4)));
+	choose_tables(&def, PG_GETARG_TEXT_PP(0));
+	options = read_definition(fcinfo);
+	options->layer = layer;
+	options->var_join = var_join;
+
+	opened = mappedcoll_open_definition(options);
+	if (has_matrix(opened))
+		(void) mappedcoll_axis(opened);
+	else
+		ereport(NOTICE,
+				(errmsg("the files have no %s: the collection has obs columns "
+						"only", layer)));
+	report_skipped(opened);
+
+	initStringInfo(&def.columns);
+	initStringInfo(&def.foreign_columns);
+	add_field(&def, MAPPEDCOLL_ROW_INDEX, "bigint");
+	add_field(&def, MAPPEDCOLL_FILE_INDEX, "integer");
+	add_field(&def, MAPPEDCOLL_OBS_NAME, "text");
+	add_obs(&def, opened);
+	add_genes(&def, opened, text_list(fcinfo, 5, "genes"));
+	add_obsm(&def, opened, text_list(fcinfo, 6, "obsm"));
+	if (has_matrix(opened))
+	{
+		add_field(&def, MAPPEDCOLL_X, arrays ? "real[]" : "bytea");
+		add_field(&def, MAPPEDCOLL_X_INDICES, arrays ? "integer[]" : "bytea");
+		add_field(&def, MAPPEDCOLL_X_VALUES, arrays ? "real[]" : "bytea");
+	}
+	PG_RETURN_OID(create_tables(&def, options));
+}
+
+/* Tell of obs columns that the files have and the table has not. */
+static void
+report_new_columns(MappedcollOpened *opened)
+{
+	int			n = collection_n_columns(opened->collection);
+
+	for (int i = 0; i < n; i++)
+	{
+		const char *name = collection_column(opened->collection, i)->name;
+		bool		shown = false;
+
+		for (int a = 0; a < opened->n_attributes; a++)
+			shown |= !opened->attributes[a].dropped &&
+				opened->attributes[a].field == MAPPEDCOLL_OBS &&
+				strcmp(opened->attributes[a].source, name) == 0;
+		if (!shown)
+			ereport(NOTICE,
+					(errmsg("obs column \"%s\" is not a column of \"%s\"",
+							mappedcoll_cstring(name, strlen(name)),
+							get_rel_name(opened->relid)),
+					 errhint("Make the collection anew to have it.")));
+	}
+}
+
+/*
+ * mappedcoll_refresh_collection
+ *		Build the manifests that are missing, damaged or of another version of
+ *		their file, and make every backend use them.  Returns how many.
+ */
+Datum
+mappedcoll_refresh_collection(PG_FUNCTION_ARGS)
+{
+	Oid			named = PG_GETARG_OID(0);
+	Oid			relid = mappedcoll_foreign_table(named);
+	MappedcollOptions *options;
+	MappedcollManifestRequest *requests;
+	int			built = 0;
+
+	if (!mappedcoll_owns_table(named, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER,
+					   get_relkind_objtype(get_rel_relkind(named)),
+					   get_rel_name(named));
+	options = mappedcoll_options_get(relid);
+	requests = palloc0(sizeof(MappedcollManifestRequest) * options->n_files);
+	for (int i = 0; i < options->n_files; i++)
+	{
+		requests[i].path = options->files[i];
+		requests[i].matrix = options->layer;
+	}
+	mappedcoll_manifests_open(requests, options->n_files,
+							  MAPPEDCOLL_STALE_REBUILD);
+	for (int i = 0; i < options->n_files; i++)
+	{
+		built += requests[i].built ? 1 : 0;
+		manifest_close(requests[i].manifest);
+	}
+	mappedcoll_forget(relid);
+	report_new_columns(mappedcoll_open(relid, CurrentMemoryContext));
+	PG_RETURN_INT32(built);
+}

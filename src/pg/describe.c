@@ -1,0 +1,250 @@
+/*
+ * describe.c
+ *		collection_files, collection_vars, labels: what a collection is made
+ *		of.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+#include "utils/tuplestore.h"
+
+#include "pg/labels.h"
+#include "pg/opened.h"
+#include "pg/rights.h"
+#include "pg/values.h"
+
+PG_FUNCTION_INFO_V1(mappedcoll_collection_files);
+PG_FUNCTION_INFO_V1(mappedcoll_collection_vars);
+PG_FUNCTION_INFO_V1(mappedcoll_labels_of);
+
+/* Where the rows of a function go that returns all of them at once. */
+typedef struct ResultRows
+{
+	TupleDesc	desc;
+	Tuplestorestate *store;
+} ResultRows;
+
+/* Start the result of a set-returning function. */
+static void
+begin_rows(FunctionCallInfo fcinfo, ResultRows *rows)
+{
+	ReturnSetInfo *info = (ReturnSetInfo *) fcinfo->resultinfo;
+	MemoryContext old;
+
+	if (info == NULL || !IsA(info, ReturnSetInfo) ||
+		!(info->allowedModes & SFRM_Materialize))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("set-valued function called in context that cannot "
+						"accept a set")));
+	old = MemoryContextSwitchTo(info->econtext->ecxt_per_query_memory);
+	if (get_call_result_type(fcinfo, NULL, &rows->desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	rows->store = tuplestore_begin_heap((info->allowedModes &
+										 SFRM_Materialize_Random) != 0, false,
+										work_mem);
+	info->returnMode = SFRM_Materialize;
+	info->setResult = rows->store;
+	info->setDesc = rows->desc;
+	MemoryContextSwitchTo(old);
+}
+
+/* Open the collection named by argument 0. */
+static MappedcollOpened *
+open_argument(FunctionCallInfo fcinfo)
+{
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("collection must not be null")));
+	return mappedcoll_open_readable(PG_GETARG_OID(0), CurrentMemoryContext);
+}
+
+/* Number of bits set from begin to end (not included). */
+static uint64
+count_bits(const uint8 *mask, uint64 begin, uint64 end)
+{
+	uint64		n = 0;
+
+	for (uint64 i = begin; i < end; i++)
+		n += mask[i >> 3] >> (i & 7) & 1;
+	return n;
+}
+
+/* Element type of an array of a manifest, as numpy names it. */
+static const char *
+element_name(uint32_t element)
+{
+	static const char *const names[] = {
+		[MANIFEST_INT8] = "int8", [MANIFEST_INT16] = "int16",
+		[MANIFEST_INT32] = "int32", [MANIFEST_INT64] = "int64",
+		[MANIFEST_UINT8] = "uint8", [MANIFEST_UINT16] = "uint16",
+		[MANIFEST_UINT32] = "uint32", [MANIFEST_UINT64] = "uint64",
+		[MANIFEST_FLOAT16] = "float16", [MANIFEST_FLOAT32] = "float32",
+		[MANIFEST_FLOAT64] = "float64",
+	};
+
+	return element < lengthof(names) && names[element] ? names[element]
+		: "unknown";
+}
+
+/* Name of a kind of matrix. */
+static const char *
+kind_name(uint32_t kind)
+{
+	return kind == MANIFEST_CSR ? "csr" : "dense";
+}
+
+/*
+ * mappedcoll_collection_files
+ *		A row a file: see collection_files in the SQL script.  Row counts are
+ *		of the rows that the caller sees.
+ */
+Datum
+mappedcoll_collection_files(PG_FUNCTION_ARGS)
+{
+	MappedcollOpened *opened = open_argument(fcinfo);
+	const uint8 *mask;
+	ResultRows	rows;
+
+	mappedcoll_check_files(opened);
+	mask = mappedcoll_visible_rows(opened, PG_GETARG_OID(0), NULL);
+	begin_rows(fcinfo, &rows);
+	for (int i = 0; i < opened->n_files; i++)
+	{
+		const ManifestHeader *header = manifest_header(opened->manifests[i]);
+		const ManifestMatrixRecord *matrix =
+			manifest_matrix(opened->manifests[i], 0);
+		uint64		start = collection_file_start(opened->collection, i);
+		bool		none = matrix->kind == MANIFEST_NO_MATRIX;
+		Datum		values[10];
+		bool		nulls[10] = {false};
+
+		values[0] = Int32GetDatum(i);
+		values[1] = CStringGetTextDatum(opened->options->files[i]);
+		values[2] = Int64GetDatum((int64) start);
+		values[3] = Int64GetDatum((int64)
+								  (mask ? count_bits(mask, start,
+													 start + header->n_obs)
+								   : header->n_obs));
+		values[4] = Int64GetDatum((int64) header->n_vars);
+		nulls[5] = nulls[6] = none;
+		nulls[7] = matrix->kind != MANIFEST_CSR;
+		if (!none)
+		{
+			values[5] = CStringGetTextDatum(kind_name(matrix->kind));
+			values[6] = CStringGetTextDatum(element_name(matrix->data.element));
+			values[7] = Int64GetDatum((int64) matrix->nnz);
+		}
+		values[8] = Int64GetDatum((int64) header->identity.size);
+		values[9] = TimestampTzGetDatum(time_t_to_timestamptz((pg_time_t)
+												header->identity.mtime_sec) +
+										header->identity.mtime_nsec / 1000);
+		tuplestore_putvalues(rows.store, rows.desc, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+/* Files in which a gene of the joint axis is not measured, as int[]. */
+static Datum
+missing_files(const CollectionAxis *axis, int n_files, uint64 gene,
+			  int *n_missing)
+{
+	Datum	   *missing = palloc(sizeof(Datum) * Max(n_files, 1));
+	Datum		result;
+
+	*n_missing = 0;
+	for (int f = 0; f < n_files; f++)
+		if (axis->joint_to_file[f] != NULL &&
+			axis->joint_to_file[f][gene] < 0)
+			missing[(*n_missing)++] = Int32GetDatum(f);
+	result = PointerGetDatum(construct_array(missing, *n_missing, INT4OID,
+											 sizeof(int32), true,
+											 TYPALIGN_INT));
+	pfree(missing);
+	return result;
+}
+
+/*
+ * mappedcoll_collection_vars
+ *		A row a gene of the joint axis: see collection_vars in the SQL script.
+ */
+Datum
+mappedcoll_collection_vars(PG_FUNCTION_ARGS)
+{
+	MappedcollOpened *opened = open_argument(fcinfo);
+	const CollectionAxis *axis;
+	ResultRows	rows;
+
+	mappedcoll_check_files(opened);
+	axis = mappedcoll_axis(opened);
+	begin_rows(fcinfo, &rows);
+	for (uint64 g = 0; g < axis->n_vars; g++)
+	{
+		Datum		values[4];
+		bool		nulls[4] = {false};
+		int			n_missing;
+
+		if ((g & 0xFFF) == 0)
+			CHECK_FOR_INTERRUPTS();
+		values[0] = Int64GetDatum((int64) g);
+		values[1] = mappedcoll_text(axis->names[g], axis->name_lengths[g]);
+		values[3] = missing_files(axis, opened->n_files, g, &n_missing);
+		values[2] = Int32GetDatum(opened->n_files - n_missing);
+		tuplestore_putvalues(rows.store, rows.desc, values, nulls);
+		pfree(DatumGetPointer(values[1]));
+		pfree(DatumGetPointer(values[3]));
+	}
+	return (Datum) 0;
+}
+
+/*
+ * mappedcoll_labels_of
+ *		A row a label: see labels in the SQL script.
+ */
+Datum
+mappedcoll_labels_of(PG_FUNCTION_ARGS)
+{
+	MappedcollOpened *opened = open_argument(fcinfo);
+	MappedcollWeight *weight;
+	CollectionLabels *labels;
+	const uint64 *n_rows;
+	const uint8 *mask;
+	ResultRows	rows;
+
+	if (PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("weight_by must not be null")));
+	weight = mappedcoll_weight_parse(opened,
+									 text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	mappedcoll_check_select(PG_GETARG_OID(0), GetUserId(), weight->names);
+	mappedcoll_check_files(opened);
+	mask = mappedcoll_visible_rows(opened, PG_GETARG_OID(0), NULL);
+	labels = mask ? mappedcoll_labels_of_rows(opened, weight, mask)
+		: mappedcoll_labels(opened, weight);
+	n_rows = collection_labels_n_rows(labels);
+	begin_rows(fcinfo, &rows);
+	for (uint32 i = 0; i < collection_labels_count(labels); i++)
+	{
+		Datum		values[4];
+		bool		nulls[4] = {false};
+		const char *text;
+		size_t		length;
+
+		collection_labels_text(labels, i, &text, &length);
+		values[0] = Int32GetDatum((int32) i);
+		values[1] = mappedcoll_text(text, length);
+		values[2] = Int64GetDatum((int64) n_rows[i]);
+		values[3] = Float8GetDatum(1.0 / (double) n_rows[i]);
+		tuplestore_putvalues(rows.store, rows.desc, values, nulls);
+		pfree(DatumGetPointer(values[1]));
+	}
+	return (Datum) 0;
+}

@@ -1,0 +1,76 @@
+/*
+ * errors.c
+ *		From the core's error struct to ereport: one table.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+
+#include "pg/errors.h"
+
+typedef struct ErrorMapping
+{
+	McErrorCode code;
+	int			sqlstate;
+	const char *hint;			/* or NULL */
+} ErrorMapping;
+
+static const ErrorMapping error_mappings[] = {
+	{MC_CORRUPT, ERRCODE_DATA_CORRUPTED,
+		"The file is damaged. Restore it from its source, then call "
+	"refresh_collection."},
+	{MC_UNSUPPORTED, ERRCODE_FEATURE_NOT_SUPPORTED,
+	"Rewrite the file with a current version of anndata."},
+	{MC_NOT_H5AD, ERRCODE_WRONG_OBJECT_TYPE,
+		"mappedcoll reads AnnData files in HDF5 format (.h5ad), as "
+	"anndata.AnnData.write_h5ad writes them."},
+	{MC_MISSING, ERRCODE_UNDEFINED_OBJECT, NULL},
+	{MC_CHANGED, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+	"Call refresh_collection on the collection."},
+	{MC_IO, ERRCODE_IO_ERROR, NULL},
+	{MC_LIMIT, ERRCODE_PROGRAM_LIMIT_EXCEEDED, NULL},
+	{MC_NO_MEMORY, ERRCODE_OUT_OF_MEMORY, NULL},
+	{MC_INTERRUPTED, ERRCODE_QUERY_CANCELED, NULL},
+	{MC_INVALID, ERRCODE_INVALID_PARAMETER_VALUE, NULL},
+	{MC_MANIFEST, ERRCODE_DATA_CORRUPTED,
+		"The manifest has been discarded. Run the query again: it is built "
+	"anew."},
+};
+
+/* See errors.h. */
+void
+mappedcoll_raise(const McError *err, const char *path)
+{
+	const ErrorMapping *found = NULL;
+
+	if (err->code == MC_INTERRUPTED)
+		CHECK_FOR_INTERRUPTS();
+	for (size_t i = 0; i < lengthof(error_mappings); i++)
+		if (error_mappings[i].code == err->code)
+			found = &error_mappings[i];
+	if (found == NULL)
+		elog(ERROR, "unexpected error code %d: %s", err->code, err->message);
+
+	errno = err->sys_errno;
+	ereport(ERROR,
+			(err->code == MC_IO && err->sys_errno != 0) ?
+			errcode_for_file_access() : errcode(found->sqlstate),
+			path ? errmsg("file \"%s\": %s", path, err->message)
+			: errmsg("%s", err->message),
+			err->detail[0] ? errdetail("%s", err->detail) : 0,
+			found->hint ? errhint("%s", found->hint) : 0);
+	pg_unreachable();
+}
+
+/* See errors.h. */
+void
+mappedcoll_retry_or_raise(const McError *err, const char *path)
+{
+	if (err->code == MC_INTERRUPTED)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!InterruptPending)
+			return;
+	}
+	mappedcoll_raise(err, path);
+}

@@ -1,0 +1,27 @@
+/*
+ * errors.h
+ *		From the core's error struct to ereport.
+ */
+#ifndef MAPPEDCOLL_ERRORS_H
+#define MAPPEDCOLL_ERRORS_H
+
+#include "postgres.h"
+
+#include "base/error.h"
+
+/*
+ * Raise err about a file ("file \"...\": message") with the SQLSTATE and hint
+ * of its code; path may be NULL.  INTERRUPTED runs CHECK_FOR_INTERRUPTS
+ * first.  Does not return.
+ */
+extern void mappedcoll_raise(const McError *err, const char *path)
+			__attribute__((noreturn));
+
+/*
+ * After a call of the core that failed: if it was interrupted and the
+ * interrupt turns out not to end the query, return, so that the caller tries
+ * again; else raise err.
+ */
+extern void mappedcoll_retry_or_raise(const McError *err, const char *path);
+
+#endif							/* MAPPEDCOLL_ERRORS_H */

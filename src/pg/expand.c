@@ -1,0 +1,176 @@
+/*
+ * expand.c
+ *		From what a user names (paths, directories, globs) to a list of files.
+ *
+ * A path that exists is that path, even if it has characters of a glob.
+ */
+#include "postgres.h"
+
+#include <glob.h>
+#include <sys/stat.h>
+
+#include "storage/fd.h"
+
+#include "pg/expand.h"
+
+/* A file that is in the list, by what it is and not by its name. */
+typedef struct SeenFile
+{
+	dev_t		device;
+	ino_t		inode;
+} SeenFile;
+
+typedef struct Expansion
+{
+	List	   *files;			/* char * */
+	List	   *seen;			/* SeenFile * */
+} Expansion;
+
+/* Order paths by their bytes. */
+static int
+compare_paths(const ListCell *a, const ListCell *b)
+{
+	return strcmp(lfirst(a), lfirst(b));
+}
+
+/* Add a regular file, unless it is in the list. */
+static void
+add_file(Expansion *expansion, const char *path)
+{
+	char	   *canonical = pstrdup(path);
+	SeenFile   *seen;
+	struct stat st;
+	ListCell   *lc;
+
+	canonicalize_path(canonical);
+	if (stat(canonical, &st) != 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not stat file \"%s\": %m", canonical)));
+	if (!S_ISREG(st.st_mode))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not a regular file", canonical),
+				 S_ISDIR(st.st_mode) ?
+				 errhint("A zarr store is a directory; write the data with "
+						 "anndata.AnnData.write_h5ad.") : 0));
+	foreach(lc, expansion->seen)
+	{
+		seen = lfirst(lc);
+		if (seen->device == st.st_dev && seen->inode == st.st_ino)
+			return;
+	}
+	seen = palloc(sizeof(SeenFile));
+	seen->device = st.st_dev;
+	seen->inode = st.st_ino;
+	expansion->seen = lappend(expansion->seen, seen);
+	expansion->files = lappend(expansion->files, canonical);
+}
+
+/* Add paths in their order. */
+static void
+add_sorted(Expansion *expansion, List *paths)
+{
+	ListCell   *lc;
+
+	list_sort(paths, compare_paths);
+	foreach(lc, paths)
+		add_file(expansion, lfirst(lc));
+}
+
+/* Add the *.h5ad files of a directory. */
+static void
+add_directory(Expansion *expansion, const char *path)
+{
+	DIR		   *dir = AllocateDir(path);
+	struct dirent *entry;
+	List	   *paths = NIL;
+
+	while ((entry = ReadDir(dir, path)) != NULL)
+	{
+		size_t		length = strlen(entry->d_name);
+
+		if (entry->d_name[0] != '.' && length > 5 &&
+			strcmp(entry->d_name + length - 5, ".h5ad") == 0)
+			paths = lappend(paths, psprintf("%s/%s", path, entry->d_name));
+	}
+	FreeDir(dir);
+	if (paths == NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FILE),
+				 errmsg("directory \"%s\" has no .h5ad files", path)));
+	add_sorted(expansion, paths);
+}
+
+/* Add the files that match a glob. */
+static void
+add_glob(Expansion *expansion, const char *pattern)
+{
+	List	   *paths = NIL;
+	glob_t		found;
+	int			result;
+
+	result = glob(pattern, GLOB_NOSORT, NULL, &found);
+	if (result != 0 && result != GLOB_NOMATCH)
+		ereport(ERROR,
+				(errcode(ERRCODE_IO_ERROR),
+				 errmsg("could not expand \"%s\"", pattern)));
+	PG_TRY();
+	{
+		for (size_t i = 0; result == 0 && i < found.gl_pathc; i++)
+			paths = lappend(paths, pstrdup(found.gl_pathv[i]));
+	}
+	PG_CATCH();
+	{
+		globfree(&found);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	globfree(&found);
+	if (paths == NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FILE),
+				 errmsg("no file matches \"%s\"", pattern),
+				 errhint("Paths are those of the server's machine, as its "
+						 "operating system user sees them.")));
+	add_sorted(expansion, paths);
+}
+
+/* Add what one element names. */
+static void
+add_element(Expansion *expansion, const char *element)
+{
+	struct stat st;
+
+	if (!is_absolute_path(element))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("path of a file must be absolute: \"%s\"", element)));
+	if (stat(element, &st) == 0)
+	{
+		if (S_ISDIR(st.st_mode))
+			add_directory(expansion, element);
+		else
+			add_file(expansion, element);
+	}
+	else if (errno == ENOENT && strpbrk(element, "*?[") != NULL)
+		add_glob(expansion, element);
+	else
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not open file \"%s\": %m", element),
+				 errhint("Paths are those of the server's machine, as its "
+						 "operating system user sees them.")));
+}
+
+/* See expand.h. */
+List *
+mappedcoll_expand_files(List *elements)
+{
+	Expansion	expansion = {NIL, NIL};
+	ListCell   *lc;
+
+	foreach(lc, elements)
+		add_element(&expansion, lfirst(lc));
+	return expansion.files;
+}

@@ -1,0 +1,132 @@
+/*
+ * explain.c
+ *		What EXPLAIN shows of a scan of a collection.
+ */
+#include "postgres.h"
+
+#include "foreign/fdwapi.h"
+#include "nodes/makefuncs.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/ruleutils.h"
+
+#include "pg/fdw.h"
+#include "pg/opened.h"
+#include "pg/versions.h"
+
+/* An expression of the plan as SQL. */
+static char *
+expression_text(ForeignScanState *node, Node *expr)
+{
+	Oid			relid = RelationGetRelid(node->ss.ss_currentRelation);
+
+	return deparse_expression(expr, deparse_context_for(get_rel_name(relid),
+														relid), false, false);
+}
+
+/* SQL name of the column that shows row_index. */
+static const char *
+row_index_name(ForeignScanState *node)
+{
+	Relation	rel = node->ss.ss_currentRelation;
+	MappedcollAttribute *attributes = mappedcoll_attributes_get(rel);
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	for (int i = 0; i < desc->natts; i++)
+		if (!attributes[i].dropped &&
+			attributes[i].field == MAPPEDCOLL_ROW_INDEX)
+			return quote_identifier(NameStr(TupleDescAttr(desc, i)->attname));
+	return mappedcoll_field_name(MAPPEDCOLL_ROW_INDEX);
+}
+
+/* "row_index >= 5 AND row_index < 9" */
+static char *
+conditions_text(ForeignScanState *node, const MappedcollPlan *plan)
+{
+	List	   *exprs = ((ForeignScan *) node->ss.ps.plan)->fdw_exprs;
+	const char *name = row_index_name(node);
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	foreach(lc, plan->conditions)
+	{
+		int			i = foreach_current_index(lc);
+		MappedcollRowCondition condition = (MappedcollRowCondition)
+			lfirst_int(lc);
+		const char *format = condition == MAPPEDCOLL_ROW_ANY ?
+			"%s%s %s (%s)" : "%s%s %s %s";
+
+		appendStringInfo(&buf, format, i > 0 ? " AND " : "", name,
+						 mappedcoll_row_operator(condition),
+						 expression_text(node, list_nth(exprs, i)));
+	}
+	return buf.data;
+}
+
+/* "weighted ('cell_type'::text) REPEATABLE (42)" */
+static char *
+sampling_text(ForeignScanState *node, const MappedcollPlan *plan)
+{
+	List	   *exprs = ((ForeignScan *) node->ss.ps.plan)->fdw_exprs;
+	int			n = list_length(plan->conditions);
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "%s (%s)", mappedcoll_sampling_name(plan->sampling),
+					 expression_text(node, list_nth(exprs, n)));
+	if (plan->repeatable)
+		appendStringInfo(&buf, " REPEATABLE (%s)",
+						 expression_text(node, list_nth(exprs, n + 1)));
+	return buf.data;
+}
+
+/* Names of the columns that are read. */
+static List *
+column_names(ForeignScanState *node, const MappedcollPlan *plan)
+{
+	TupleDesc	desc = RelationGetDescr(node->ss.ss_currentRelation);
+	List	   *names = NIL;
+	ListCell   *lc;
+
+	foreach(lc, plan->columns)
+		names = lappend(names, pstrdup(NameStr(TupleDescAttr(desc,
+									lfirst_int(lc) - 1)->attname)));
+	return names;
+}
+
+/* See fdw.h. */
+void
+mappedcollExplainForeignScan(ForeignScanState *node, ExplainState *es)
+{
+	Oid			relid = RelationGetRelid(node->ss.ss_currentRelation);
+	MappedcollOptions *options = mappedcoll_options_get(relid);
+	MappedcollScanCounts counts;
+	MappedcollPlan plan;
+	List	   *names;
+
+	mappedcoll_plan_from_list(((ForeignScan *) node->ss.ps.plan)->fdw_private,
+							  &plan);
+	ExplainPropertyInteger("Files", NULL, options->n_files, es);
+	if (es->verbose)
+		ExplainPropertyText("Layer", options->layer, es);
+	if (plan.conditions != NIL)
+		ExplainPropertyText("Row Index", conditions_text(node, &plan), es);
+	if (plan.sampling != MAPPEDCOLL_NO_SAMPLING)
+		ExplainPropertyText("Sampling", sampling_text(node, &plan), es);
+	names = column_names(node, &plan);
+	if (names != NIL || es->format != EXPLAIN_FORMAT_TEXT)
+		ExplainPropertyList("Columns Read", names, es);
+	else
+		ExplainPropertyText("Columns Read", "none", es);
+	if (!es->analyze)
+		return;
+
+	mappedcoll_scan_counts(node, &counts);
+	if (plan.sampling == MAPPEDCOLL_NO_SAMPLING)
+		ExplainPropertyUInteger("Row Ranges", NULL, counts.ranges, es);
+	ExplainPropertyUInteger("Rows Read", NULL, counts.rows, es);
+	ExplainPropertyUInteger("Bytes Read", NULL, counts.bytes, es);
+	ExplainPropertyUInteger("Chunks Decoded", NULL, counts.chunks, es);
+}

@@ -1,0 +1,71 @@
+/*
+ * fdw.h
+ *		The foreign data wrapper: what plan, scan and EXPLAIN share.
+ */
+#ifndef MAPPEDCOLL_FDW_H
+#define MAPPEDCOLL_FDW_H
+
+#include "postgres.h"
+
+#include "foreign/fdwapi.h"
+#include "nodes/execnodes.h"
+#include "nodes/plannodes.h"
+
+#include "pg/rowset.h"
+#include "pg/tsm.h"
+
+/*
+ * What the planner tells the executor, as fdw_private of a ForeignScan (a
+ * list of nodes, so that it can be copied).  fdw_exprs holds the values of
+ * the row conditions in their order, then the sampling method's argument,
+ * then REPEATABLE's.
+ */
+typedef struct MappedcollPlan
+{
+	List	   *columns;		/* int: attribute numbers that are read */
+	List	   *conditions;		/* int: MappedcollRowCondition */
+	MappedcollSampling sampling;
+	bool		repeatable;		/* REPEATABLE is given */
+	int			limit;			/* rows wanted, as far as known, or 0 */
+	Oid			check_relid;	/* table whose rights count */
+	Oid			check_user;		/* whose rights; InvalidOid: current user */
+} MappedcollPlan;
+
+extern List *mappedcoll_plan_to_list(const MappedcollPlan *plan);
+extern void mappedcoll_plan_from_list(List *list, MappedcollPlan *plan);
+
+/* Is this our routine? */
+extern bool mappedcoll_is_our_routine(FdwRoutine *routine);
+
+/* Callbacks, in the order of the API. */
+extern void mappedcollGetForeignRelSize(PlannerInfo *root,
+										RelOptInfo *baserel,
+										Oid foreigntableid);
+extern void mappedcollGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel,
+									  Oid foreigntableid);
+extern ForeignScan *mappedcollGetForeignPlan(PlannerInfo *root,
+											 RelOptInfo *baserel,
+											 Oid foreigntableid,
+											 ForeignPath *best_path,
+											 List *tlist, List *scan_clauses,
+											 Plan *outer_plan);
+extern void mappedcollBeginForeignScan(ForeignScanState *node, int eflags);
+extern TupleTableSlot *mappedcollIterateForeignScan(ForeignScanState *node);
+extern void mappedcollReScanForeignScan(ForeignScanState *node);
+extern void mappedcollEndForeignScan(ForeignScanState *node);
+extern void mappedcollExplainForeignScan(ForeignScanState *node,
+										 struct ExplainState *es);
+
+/* What a finished or running scan read, for EXPLAIN (ANALYZE). */
+typedef struct MappedcollScanCounts
+{
+	uint64		ranges;			/* of row_index */
+	uint64		rows;			/* read */
+	uint64		bytes;			/* from h5ad files */
+	uint64		chunks;			/* decoded */
+} MappedcollScanCounts;
+
+extern void mappedcoll_scan_counts(ForeignScanState *node,
+								   MappedcollScanCounts *counts);
+
+#endif							/* MAPPEDCOLL_FDW_H */

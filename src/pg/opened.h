@@ -1,0 +1,120 @@
+/*
+ * opened.h
+ *		Collections that this backend has open.
+ *
+ * An opened collection holds the manifests of its files and what the core
+ * derives from them.  It is kept between statements, one for each foreign
+ * table, and dropped when the table's definition changes or when somebody
+ * calls refresh_collection; who is using it then keeps it until done.
+ *
+ * Invariants:
+ *	1. manifests[i] describes files[i] at the time of opening.  Before rows of a file are
+ *	   handed out, the file is compared with its manifest (mappedcoll_file_fd,
+ *	   mappedcoll_check_files): another file is an error, never other rows.
+ *	2. Everything that is not PostgreSQL's (manifests, matrices, labels,
+ *	   descriptors) is freed by the reset callback of context.
+ */
+#ifndef MAPPEDCOLL_OPENED_H
+#define MAPPEDCOLL_OPENED_H
+
+#include "postgres.h"
+
+#include "collection/collection.h"
+#include "matrix/matrix.h"
+#include "nodes/pg_list.h"
+#include "pg/options.h"
+
+typedef struct MappedcollOpened
+{
+	Oid			relid;			/* of the foreign table */
+	MemoryContext context;		/* holds this struct and all below */
+	MappedcollOptions *options; /* in context */
+	int			n_attributes;	/* columns of the foreign table */
+	MappedcollAttribute *attributes;	/* [n_attributes] */
+	char	  **attribute_names;	/* [n_attributes] SQL names */
+	int			n_files;
+	Manifest  **manifests;		/* owned [n_files] */
+	Collection *collection;		/* owned */
+	Matrix   ***matrices;		/* owned [n_files][matrices], NULL = not open */
+	List	   *labels;			/* MappedcollLabelEntry, see labels.c */
+	uint64		generation;		/* never used twice in this backend */
+	int			users;			/* scans and calls that hold it */
+	bool		stale;			/* not to be handed out again */
+} MappedcollOpened;
+
+/*
+ * The opened collection of a foreign table, opening it (building manifests)
+ * if needed.  It is held until context is reset or deleted.
+ */
+extern MappedcollOpened *mappedcoll_open(Oid relid, MemoryContext context);
+
+/*
+ * Open files that are no foreign table yet, building manifests that are
+ * missing or stale.  options are kept; what is opened lives as long as the
+ * current memory context.
+ */
+extern MappedcollOpened *mappedcoll_open_definition(MappedcollOptions *options);
+
+/*
+ * The foreign table of a collection: of the partitioned table that
+ * create_collection makes, or the foreign table itself.  Raises an error for
+ * anything else.
+ */
+extern Oid	mappedcoll_foreign_table(Oid relid);
+
+/*
+ * Name of a collection for messages: of the partitioned table that users
+ * know, else of the foreign table.
+ */
+extern const char *mappedcoll_collection_name(MappedcollOpened *opened);
+
+/* Is this a foreign table of ours? */
+extern bool mappedcoll_is_foreign_table(Oid relid);
+
+/* Forget what is open for a foreign table, in every backend. */
+extern void mappedcoll_forget(Oid relid);
+
+/* Raise an error if any file is not the one that its manifest describes. */
+extern void mappedcoll_check_files(MappedcollOpened *opened);
+
+/*
+ * Matrix number i of a file, opened at the first call.  Raises errors that
+ * name the file.
+ */
+extern Matrix *mappedcoll_matrix(MappedcollOpened *opened, int file, int i);
+
+/* Number of the matrix named "obsm/NAME" in a file, or -1. */
+extern int	mappedcoll_find_obsm(MappedcollOpened *opened, int file,
+								 const char *name);
+
+/*
+ * After a call of the core on a file of the collection (-1: on none) that
+ * failed: if it was interrupted and the interrupt turns out not to end the
+ * query, return, so that the caller tries again; else raise err.  A damaged
+ * manifest is discarded.
+ */
+extern void mappedcoll_fail(MappedcollOpened *opened, int file,
+							const McError *err);
+
+/* The joint gene axis. */
+extern const CollectionAxis *mappedcoll_axis(MappedcollOpened *opened);
+
+/* Called once at load: invalidation callbacks. */
+extern void mappedcoll_opened_init(void);
+
+/* --- file descriptors (files.c) --- */
+
+/*
+ * A descriptor on a file of the collection, checked against the manifest.
+ * It stays open (up to mappedcoll.max_open_files of them) and is not the caller's; the
+ * next call may close it.
+ */
+extern int	mappedcoll_file_fd(MappedcollOpened *opened, int file);
+
+/* Raise an error if the file changed since mappedcoll_file_fd gave fd. */
+extern void mappedcoll_file_check(MappedcollOpened *opened, int file, int fd);
+
+/* Close the descriptors of an opened collection. */
+extern void mappedcoll_files_close(MappedcollOpened *opened);
+
+#endif							/* MAPPEDCOLL_OPENED_H */

@@ -1,0 +1,427 @@
+/*
+ * plan.c
+ *		Planning a scan of a collection.
+ *
+ * What goes down to the read: the columns that the query uses, conditions on
+ * row_index, and the TABLESAMPLE clause.  The parser refuses TABLESAMPLE on a
+ * foreign table but not on the partitioned table above ours, and the planner
+ * then hands the clause to its partitions; core adds nothing of its own for a
+ * foreign one, so a method that is ignored here would return all rows.
+ *
+ * SQL samples before WHERE: with a sampling clause no condition goes down.
+ * LIMIT is only a hint on the size of the first batch.
+ */
+#include "postgres.h"
+
+#include "access/stratnum.h"
+#include "access/sysattr.h"
+#include "access/table.h"
+#include "catalog/pg_opfamily.h"
+#include "catalog/pg_type.h"
+#include "foreign/fdwapi.h"
+#include "nodes/makefuncs.h"
+#include "optimizer/clauses.h"
+#include "optimizer/cost.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/pathnode.h"
+#include "optimizer/planmain.h"
+#include "optimizer/restrictinfo.h"
+#include "parser/parsetree.h"
+#include "utils/lsyscache.h"
+#include "utils/selfuncs.h"
+
+#include "pg/versions.h"
+#include "pg/fdw.h"
+#include "pg/opened.h"
+
+#define VALUE_COST		0.002	/* of a value decoded, in cpu_operator_cost's
+								 * unit of page reads */
+
+/* A condition "row_index OP expression". */
+typedef struct RowClause
+{
+	MappedcollRowCondition condition;
+	Expr	   *value;
+} RowClause;
+
+/* Planner state of one scan, in fdw_private of the RelOptInfo. */
+typedef struct RelationPlan
+{
+	MappedcollOpened *opened;
+	MappedcollSampling sampling;
+	TableSampleClause *clause;	/* or NULL */
+} RelationPlan;
+
+/* See fdw.h. */
+List *
+mappedcoll_plan_to_list(const MappedcollPlan *plan)
+{
+	return list_make5(plan->columns, plan->conditions,
+					  makeInteger((int) plan->sampling),
+					  list_make2_int(plan->repeatable, plan->limit),
+					  list_make2_oid(plan->check_relid, plan->check_user));
+}
+
+/* See fdw.h. */
+void
+mappedcoll_plan_from_list(List *list, MappedcollPlan *plan)
+{
+	plan->columns = list_nth(list, 0);
+	plan->conditions = list_nth(list, 1);
+	plan->sampling = (MappedcollSampling) intVal(list_nth(list, 2));
+	plan->repeatable = linitial_int(list_nth(list, 3)) != 0;
+	plan->limit = lsecond_int(list_nth(list, 3));
+	plan->check_relid = linitial_oid(list_nth(list, 4));
+	plan->check_user = lsecond_oid(list_nth(list, 4));
+}
+
+/* Is node the column that shows row_index? */
+static bool
+is_row_index(Node *node, RelOptInfo *baserel, MappedcollOpened *opened)
+{
+	Var		   *var = (Var *) node;
+
+	return IsA(node, Var) && var->varno == (int) baserel->relid &&
+		var->varlevelsup == 0 && var->varattno > 0 &&
+		var->varattno <= opened->n_attributes &&
+		opened->attributes[var->varattno - 1].field == MAPPEDCOLL_ROW_INDEX;
+}
+
+/* Can node be computed once, before the scan? */
+static bool
+is_scan_constant(Node *node)
+{
+	return !contain_var_clause(node) && !contain_volatile_functions(node) &&
+		!contain_subplans(node);
+}
+
+/* Condition of a btree strategy of integer_ops; false for another operator. */
+static bool
+integer_condition(Oid opno, MappedcollRowCondition *condition)
+{
+	static const MappedcollRowCondition conditions[] = {
+		[BTLessStrategyNumber] = MAPPEDCOLL_ROW_LT,
+		[BTLessEqualStrategyNumber] = MAPPEDCOLL_ROW_LE,
+		[BTEqualStrategyNumber] = MAPPEDCOLL_ROW_EQ,
+		[BTGreaterEqualStrategyNumber] = MAPPEDCOLL_ROW_GE,
+		[BTGreaterStrategyNumber] = MAPPEDCOLL_ROW_GT,
+	};
+	int			strategy = get_op_opfamily_strategy(opno,
+													INTEGER_BTREE_FAM_OID);
+
+	if (strategy < BTLessStrategyNumber || strategy > BTGreaterStrategyNumber)
+		return false;
+	*condition = conditions[strategy];
+	return true;
+}
+
+/* If clause is a condition on row_index that the scan can meet, describe it. */
+static bool
+match_row_clause(Expr *clause, RelOptInfo *baserel, MappedcollOpened *opened,
+				 RowClause *out)
+{
+	if (IsA(clause, OpExpr) && list_length(((OpExpr *) clause)->args) == 2)
+	{
+		OpExpr	   *op = (OpExpr *) clause;
+		Node	   *left = linitial(op->args);
+		Node	   *right = lsecond(op->args);
+		Oid			opno = op->opno;
+
+		if (!is_row_index(left, baserel, opened))
+		{
+			Node	   *swap = left;
+
+			left = right;
+			right = swap;
+			opno = get_commutator(opno);
+		}
+		out->value = (Expr *) right;
+		return OidIsValid(opno) && is_row_index(left, baserel, opened) &&
+			is_scan_constant(right) &&
+			integer_condition(opno, &out->condition);
+	}
+	if (IsA(clause, ScalarArrayOpExpr))
+	{
+		ScalarArrayOpExpr *any = (ScalarArrayOpExpr *) clause;
+		MappedcollRowCondition condition;
+
+		out->condition = MAPPEDCOLL_ROW_ANY;
+		out->value = lsecond(any->args);
+		return any->useOr &&
+			is_row_index(linitial(any->args), baserel, opened) &&
+			is_scan_constant((Node *) out->value) &&
+			integer_condition(any->opno, &condition) &&
+			condition == MAPPEDCOLL_ROW_EQ;
+	}
+	return false;
+}
+
+/*
+ * Rows that conditions on row_index leave, as far as their values are known
+ * now; *rest gets the other clauses.
+ */
+static double
+estimate_row_clauses(PlannerInfo *root, RelOptInfo *baserel,
+					 RelationPlan *plan, List **rest)
+{
+	uint64		n_obs = collection_n_obs(plan->opened->collection);
+	MappedcollRowSet *set = mappedcoll_rowset_all(n_obs);
+	double		fraction = 1.0;
+	ListCell   *lc;
+
+	*rest = NIL;
+	foreach(lc, baserel->baserestrictinfo)
+	{
+		RestrictInfo *info = lfirst_node(RestrictInfo, lc);
+		RowClause	row;
+		Node	   *value;
+
+		if (plan->sampling != MAPPEDCOLL_NO_SAMPLING ||
+			!match_row_clause(info->clause, baserel, plan->opened, &row))
+		{
+			*rest = lappend(*rest, info);
+			continue;
+		}
+		value = estimate_expression_value(root, (Node *) row.value);
+		if (IsA(value, Const))
+		{
+			Const	   *constant = (Const *) value;
+
+			mappedcoll_rowset_restrict(set, row.condition,
+									   constant->constvalue,
+									   constant->constisnull,
+									   constant->consttype);
+		}
+		else if (row.condition == MAPPEDCOLL_ROW_EQ && n_obs > 0)
+			fraction = Min(fraction, 1.0 / n_obs);
+		else if (row.condition == MAPPEDCOLL_ROW_ANY && n_obs > 0)
+			fraction = Min(fraction, 10.0 / n_obs);
+		else
+			fraction *= DEFAULT_INEQ_SEL;
+	}
+	return mappedcoll_rowset_count(set) * fraction;
+}
+
+/* Rows that a sampling clause gives, before WHERE. */
+static double
+estimate_sampling(PlannerInfo *root, RelationPlan *plan, double n_obs)
+{
+	Node	   *argument;
+	double		percent = 10.0;
+
+	if (plan->sampling == MAPPEDCOLL_NO_SAMPLING ||
+		plan->sampling == MAPPEDCOLL_WEIGHTED)
+		return n_obs;
+	argument = estimate_expression_value(root, linitial(plan->clause->args));
+	if (IsA(argument, Const) && !((Const *) argument)->constisnull)
+	{
+		percent = DatumGetFloat4(((Const *) argument)->constvalue);
+		if (!(percent >= 0 && percent <= 100))
+			percent = 10.0;
+	}
+	return n_obs * percent / 100.0;
+}
+
+/* See fdw.h: rows and width. */
+void
+mappedcollGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel,
+							Oid foreigntableid)
+{
+	RelationPlan *plan = palloc0(sizeof(RelationPlan));
+	RangeTblEntry *rte = planner_rt_fetch(baserel->relid, root);
+	double		n_obs;
+	double		rows;
+	List	   *rest;
+
+	plan->clause = rte->tablesample;
+	plan->sampling = mappedcoll_sampling_method(rte->tablesample);
+	plan->opened = mappedcoll_open(foreigntableid, CurrentMemoryContext);
+	baserel->fdw_private = plan;
+
+	n_obs = (double) collection_n_obs(plan->opened->collection);
+	baserel->tuples = Max(n_obs, 1);
+	set_baserel_size_estimates(root, baserel);
+	rows = estimate_row_clauses(root, baserel, plan, &rest);
+	rows = Min(rows, estimate_sampling(root, plan, n_obs));
+	rows *= clauselist_selectivity(root, rest, 0, JOIN_INNER, NULL);
+	baserel->rows = clamp_row_est(rows);
+}
+
+/* The table that the query names: the top parent of a partition. */
+static Index
+named_relid(PlannerInfo *root, RelOptInfo *baserel)
+{
+	Index		relid = baserel->relid;
+
+	while (root->append_rel_array != NULL &&
+		   root->append_rel_array[relid] != NULL &&
+		   planner_rt_fetch(root->append_rel_array[relid]->parent_relid,
+							root)->rtekind == RTE_RELATION)
+		relid = root->append_rel_array[relid]->parent_relid;
+	return relid;
+}
+
+/* Does node use the ctid of a table of the query? */
+static bool
+uses_ctid(Node *node, Index relid)
+{
+	Bitmapset  *used = NULL;
+
+	pull_varattnos(node, relid, &used);
+	return bms_is_member(SelfItemPointerAttributeNumber -
+						 FirstLowInvalidHeapAttributeNumber, used);
+}
+
+/*
+ * Raise an error if the query looks at ctid: no condition on it can be right.
+ * Core itself asks for it, as a junk column of UPDATE and of row locks on
+ * other tables of the query, and then does not use it.
+ */
+static void
+refuse_ctid(PlannerInfo *root, RelOptInfo *baserel)
+{
+	Index		named = named_relid(root, baserel);
+	bool		found = false;
+	ListCell   *lc;
+
+	foreach(lc, baserel->baserestrictinfo)
+		found |= uses_ctid((Node *) lfirst_node(RestrictInfo, lc)->clause,
+						   baserel->relid);
+	foreach(lc, baserel->joininfo)
+		found |= uses_ctid((Node *) lfirst_node(RestrictInfo, lc)->clause,
+						   baserel->relid);
+	foreach(lc, root->parse->targetList)
+	{
+		TargetEntry *entry = lfirst_node(TargetEntry, lc);
+
+		found |= !entry->resjunk && uses_ctid((Node *) entry->expr, named);
+	}
+	if (found)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a collection has no ctid"),
+				 errhint("Use row_index.")));
+}
+
+/* Attribute numbers that the query uses, ascending. */
+static List *
+used_columns(RelOptInfo *baserel, List *clauses, MappedcollOpened *opened)
+{
+	Bitmapset  *used = NULL;
+	List	   *columns = NIL;
+	bool		whole_row;
+
+	pull_varattnos((Node *) baserel->reltarget->exprs, baserel->relid, &used);
+	pull_varattnos((Node *) clauses, baserel->relid, &used);
+	whole_row = bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used);
+	for (int i = 1; i <= opened->n_attributes; i++)
+		if (!opened->attributes[i - 1].dropped &&
+			(whole_row || bms_is_member(i - FirstLowInvalidHeapAttributeNumber,
+										used)))
+			columns = lappend_int(columns, i);
+	return columns;
+}
+
+/* Values that are decoded for a row of these columns. */
+static double
+decoded_values(MappedcollOpened *opened, List *columns)
+{
+	double		values = 0;
+	ListCell   *lc;
+
+	foreach(lc, columns)
+	{
+		const ManifestMatrixRecord *matrix =
+			manifest_matrix(opened->manifests[0], 0);
+
+		if (opened->attributes[lfirst_int(lc) - 1].field < MAPPEDCOLL_X)
+			continue;
+		if (opened->attributes[lfirst_int(lc) - 1].field == MAPPEDCOLL_OBS)
+			continue;
+		values = Max(values, matrix->kind == MANIFEST_CSR &&
+					 matrix->n_rows > 0 ?
+					 (double) matrix->nnz / matrix->n_rows
+					 : (double) matrix->n_cols);
+	}
+	return values;
+}
+
+/* See fdw.h: one path, a scan of the rows that are left. */
+void
+mappedcollGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel,
+						  Oid foreigntableid)
+{
+	RelationPlan *plan = baserel->fdw_private;
+	List	   *columns;
+	double		values;
+	Cost		startup = 10 + 0.1 * plan->opened->n_files;
+	Cost		total;
+
+	(void) foreigntableid;
+	refuse_ctid(root, baserel);
+	columns = used_columns(baserel,
+						   extract_actual_clauses(baserel->baserestrictinfo,
+												  false), plan->opened);
+	values = decoded_values(plan->opened, columns);
+	total = startup + baserel->baserestrictcost.startup + baserel->rows *
+		(cpu_tuple_cost + baserel->baserestrictcost.per_tuple +
+		 cpu_operator_cost * list_length(columns) + VALUE_COST * values);
+	add_path(baserel, (Path *)
+			 mappedcoll_create_foreignscan_path(root, baserel, baserel->rows,
+												startup, total,
+												baserel->lateral_relids));
+}
+
+/* Put the sampling clause into plan and expressions. */
+static void
+plan_sampling(RelationPlan *plan, MappedcollPlan *out, List **exprs)
+{
+	out->sampling = plan->sampling;
+	if (plan->clause == NULL)
+		return;
+	*exprs = lappend(*exprs, linitial(plan->clause->args));
+	if (plan->clause->repeatable != NULL)
+	{
+		out->repeatable = true;
+		*exprs = lappend(*exprs, plan->clause->repeatable);
+	}
+}
+
+/* See fdw.h. */
+ForeignScan *
+mappedcollGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel,
+						 Oid foreigntableid, ForeignPath *best_path,
+						 List *tlist, List *scan_clauses, Plan *outer_plan)
+{
+	RelationPlan *plan = baserel->fdw_private;
+	RangeTblEntry *table = planner_rt_fetch(named_relid(root, baserel), root);
+	MappedcollPlan out = {0};
+	List	   *exprs = NIL;
+	List	   *local = NIL;
+	ListCell   *lc;
+
+	(void) foreigntableid;
+	(void) best_path;
+	foreach(lc, extract_actual_clauses(scan_clauses, false))
+	{
+		RowClause	row;
+
+		if (plan->sampling == MAPPEDCOLL_NO_SAMPLING &&
+			match_row_clause(lfirst(lc), baserel, plan->opened, &row))
+		{
+			out.conditions = lappend_int(out.conditions, row.condition);
+			exprs = lappend(exprs, row.value);
+		}
+		else
+			local = lappend(local, lfirst(lc));
+	}
+	out.columns = used_columns(baserel, local, plan->opened);
+	plan_sampling(plan, &out, &exprs);
+	if (root->limit_tuples > 0)
+		out.limit = (int) Min(root->limit_tuples, 1000000);
+	out.check_relid = table->relid;
+	out.check_user = mappedcoll_check_as_user(root, table);
+	return make_foreignscan(tlist, local, baserel->relid, exprs,
+							mappedcoll_plan_to_list(&out), NIL, NIL,
+							outer_plan);
+}

@@ -1,0 +1,44 @@
+/*
+ * rights.h
+ *		Who may see what: privileges and row-level security for functions that
+ *		read a collection.
+ */
+#ifndef MAPPEDCOLL_RIGHTS_H
+#define MAPPEDCOLL_RIGHTS_H
+
+#include "postgres.h"
+
+#include "nodes/pg_list.h"
+#include "pg/opened.h"
+
+/*
+ * Raise an error unless userid may SELECT the columns (char *, SQL names) of
+ * relid; NIL: at least one column.
+ */
+extern void mappedcoll_check_select(Oid relid, Oid userid, List *names);
+
+/*
+ * mappedcoll_open for a function that was handed relid: of the collection
+ * that relid is, if the current user may SELECT any column of it.  That is
+ * checked before a file is looked at; the columns are the function's to check.
+ */
+extern MappedcollOpened *mappedcoll_open_readable(Oid relid,
+												  MemoryContext context);
+
+/*
+ * SQL name of the column that shows a fixed field; raises an error if the
+ * collection has none.
+ */
+extern const char *mappedcoll_field_column(MappedcollOpened *opened,
+										   MappedcollField field);
+
+/*
+ * The rows of relid that the current user sees and that pass filter (a SQL
+ * condition, or NULL): one bit a row_index, in the current memory context.
+ * NULL if that is all rows.  Reads the collection with the rights of the
+ * current user.
+ */
+extern uint8 *mappedcoll_visible_rows(MappedcollOpened *opened, Oid relid,
+									  const char *filter);
+
+#endif							/* MAPPEDCOLL_RIGHTS_H */
