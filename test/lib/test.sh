@@ -1,0 +1,237 @@
+#!/usr/bin/env bash
+#
+# test.sh
+#		"make test": every layer of tests, one after the other, and a summary.
+#
+# A layer that fails does not hide the others; it makes the exit code 1.
+# TESTS='unit regress' runs these layers only (the names are in "layers").
+# What a failure leaves to look at is in build/test.
+#
+# Environment of the tests that use a server (layers regress, pgtap, tap and
+# differential):
+#	MC_DATA			a copy of test/data that the server can read
+#	MC_CORPUS		../shared/corpus, or a copy that the server can read; empty
+#					where there is none
+#	MC_MALFORMED	the same of ../shared/malformed-hdf5
+#	PGHOST, PGPORT, PGUSER, PGDATABASE	the throw-away server (not for tap)
+set -u
+lib=$(dirname "${BASH_SOURCE[0]}")
+. "$lib/deps.sh"
+. "$lib/cluster.sh"
+
+layers=(warnings unit sanitize source regress pgtap tap differential)
+passed=0
+failed=0
+skipped=0
+report=()
+
+# The run of one layer: function layer_NAME; exit code 77 is a skip, its reason
+# in skip_reason.
+run_layer()
+{
+	local name=$1 status=0 start=$SECONDS
+
+	skip_reason=
+	printf '\n== %s\n' "$name"
+	"layer_$name" || status=$?
+	if [[ $status -eq 77 ]]; then
+		skipped=$((skipped + 1))
+		report+=("skipped  $name: $skip_reason")
+	elif [[ $status -eq 0 ]]; then
+		passed=$((passed + 1))
+		report+=("passed   $name ($((SECONDS - start)) s)")
+	else
+		failed=$((failed + 1))
+		report+=("FAILED   $name ($((SECONDS - start)) s)")
+	fi
+}
+
+# The development build, in a directory of its own: all warnings are errors.
+layer_warnings()
+{
+	mkdir -p "$MC_ROOT/build/warnings" &&
+		env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL "${MC_MAKE:-make}" --no-print-directory -s \
+			-C "$MC_ROOT/build/warnings" -f "$MC_ROOT/Makefile" -j "$jobs" \
+			PG_CONFIG="$PG_CONFIG" DEV=1 all unit >"$MC_TMP/warnings.log" 2>&1 &&
+		! grep -q 'warning:' "$MC_TMP/warnings.log" && echo "no warnings" ||
+		{ cat "$MC_TMP/warnings.log"; return 1; }
+}
+
+# Build the unit tests with the make arguments given, and run them.
+unit_tests()
+{
+	local dir=$1
+
+	shift
+	cluster_make -s -j "$jobs" unit "$@" || return
+	(
+		cd "$MC_ROOT" && programs=$(find "$dir" -maxdepth 1 -name 'test_*' -type f -perm -u+x ! -name '*.d' | sort) &&
+			[[ -n $programs ]] && live=() || exit 1
+		for program in $programs; do
+			# a program whose source is gone is a leftover
+			[[ -e test/unit/${program##*/}.c ]] && live+=("$program")
+		done
+		prove --exec '' "${live[@]}"
+	)
+}
+
+layer_unit()
+{
+	unit_tests build/unit
+}
+
+layer_sanitize()
+{
+	unit_tests build/unit-sanitize SANITIZE=1
+}
+
+layer_source()
+{
+	(cd "$MC_ROOT" && prove --exec bash test/lib/check_*.sh)
+}
+
+# pg_regress: test/sql, expected; the extension is there, :data is /data
+layer_regress()
+{
+	local dir=$MC_TMP/regress status=0 test tests=()
+
+	as_server mkdir -p "$MC_TMP/server/regress"
+	mkdir -p "$dir/sql" "$dir/expected"
+	cp "$MC_ROOT"/test/sql/*.sql "$dir/sql/" || return
+	find "$MC_ROOT/expected" -name '*.out' -exec cp {} "$dir/expected/" \;
+	install -m 755 "$MC_ROOT/test/lib/psql_filter.sh" "$MC_TMP/psql_filter.sh"
+	mapfile -t tests < <(cd "$dir/sql" && ls -- *.sql | sed 's/\.sql$//')
+	# a new test has nothing to be compared with yet, but pg_regress wants a file
+	for test in "${tests[@]}"; do
+		[[ -e $dir/expected/$test.out ]] || : >"$dir/expected/$test.out"
+	done
+	cluster_run env PGUSER=postgres "$pgxs_src/test/regress/pg_regress" \
+		--inputdir="$dir" --outputdir="$MC_TMP/server/regress" --bindir="$MC_BINDIR" \
+		--host="$PGHOST" --port="$PGPORT" --user=postgres --dbname=regression \
+		--load-extension=mappedcoll --launcher="$MC_TMP/psql_filter.sh" "${tests[@]}" || status=$?
+	mkdir -p "$MC_ROOT/build/test/regress"
+	cp -r "$MC_TMP/server/regress/." "$MC_ROOT/build/test/regress/"
+	if [[ $status -ne 0 ]]; then
+		head -n 300 "$MC_TMP/server/regress/regression.diffs" 2>/dev/null
+		echo "build/test/regress has regression.diffs and results, to become expected/ where they are right"
+	fi
+	return "$status"
+}
+
+# pgTAP: each file in a session of its own, with :data, :corpus, :malformed
+layer_pgtap()
+{
+	mkdir -p "$MC_TMP/pgtap" && cp "$MC_ROOT"/test/pgtap/*.sql "$MC_TMP/pgtap/" || return
+	as_server "$MC_BINDIR/psql" -X -q -d postgres -c 'CREATE DATABASE pgtap' &&
+		as_server "$MC_BINDIR/psql" -X -q -d pgtap -c 'CREATE EXTENSION pgtap' -c 'CREATE EXTENSION mappedcoll' || return
+	cluster_run pg_prove --psql-bin "$MC_BINDIR/psql" -d pgtap --set "data=$MC_DATA" --set "corpus=$MC_CORPUS" \
+		--set "malformed=$MC_MALFORMED" "$MC_TMP"/pgtap/*.sql
+}
+
+# PostgreSQL::Test: servers of their own, which find the extension through
+# TEMP_CONFIG
+layer_tap()
+{
+	local status=0
+
+	mkdir -p "$MC_TMP/t" && cp -r "$MC_ROOT/test/t/." "$MC_TMP/t/" || return
+	as_server mkdir -p "$MC_TMP/server/tap"
+	cluster_run env -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE \
+		PATH="$MC_BINDIR:$PATH" PG_REGRESS="$pgxs_src/test/regress/pg_regress" \
+		TEMP_CONFIG="$MC_TMP/extension.conf" TESTDIR="$MC_TMP/server/tap" \
+		TESTDATADIR="$MC_TMP/server/tap/data" TESTLOGDIR="$MC_TMP/server/tap/log" \
+		prove -I "$pgxs_src/test/perl" -I "$MC_TMP/t" "$MC_TMP"/t/*.pl || status=$?
+	if [[ $status -ne 0 ]]; then
+		mkdir -p "$MC_ROOT/build/test/tap"
+		find "$MC_TMP/server/tap" -path '*log*' -type f -size -10M \
+			-exec cp {} "$MC_ROOT/build/test/tap/" \;
+		echo "logs: build/test/tap"
+	fi
+	return "$status"
+}
+
+# anndata's reading against ours; build/venv holds anndata
+layer_differential()
+{
+	local venv=$MC_ROOT/build/venv wanted=$MC_ROOT/test/requirements.txt index
+
+	if ! cmp -s "$wanted" "$venv/installed.txt"; then
+		rm -rf "$venv"
+		python3 -m venv "$venv" || return
+		echo "fetching test/requirements.txt from PyPI"
+		if ! "$venv/bin/pip" install -q --disable-pip-version-check -r "$wanted" >"$MC_TMP/pip.log" 2>&1; then
+			index=$("$venv/bin/pip" config get global.index-url 2>/dev/null || echo https://pypi.org/simple)
+			if "$venv/bin/python" - "${PIP_INDEX_URL:-$index}" <<-'PYTHON'
+				import sys, urllib.error, urllib.request
+				try:
+				    urllib.request.urlopen(sys.argv[1].rstrip("/") + "/anndata/", timeout=20)
+				except urllib.error.HTTPError:
+				    pass
+				except Exception as e:
+				    print(e)
+				    sys.exit(1)
+			PYTHON
+			then
+				cat "$MC_TMP/pip.log"
+				return 1
+			fi
+			skip_reason="the package index cannot be reached (see above), and anndata is not installed"
+			return 77
+		fi
+		cp "$wanted" "$venv/installed.txt"
+	fi
+	mkdir -p "$MC_TMP/work"
+	MC_WORK=$MC_TMP/work MC_PSQL=$MC_BINDIR/psql \
+		"$venv/bin/python" "$MC_ROOT/test/differential/run.py"
+}
+
+# Print a path of directory $1 that the server can read, or nothing
+readable_directory()
+{
+	[[ -d $1 ]] || return 0
+	# what find prints, its errors too, cannot be read
+	if [[ -n $(as_server find -L "$1/" ! -readable -print -quit 2>&1) ]]; then
+		cp -rL "$1" "$MC_TMP/files/${1##*/}"
+		chmod -R u+w,a+rX "$MC_TMP/files/${1##*/}"
+		printf '%s\n' "$MC_TMP/files/${1##*/}"
+	else
+		printf '%s\n' "$1"
+	fi
+}
+
+if [[ -n ${TESTS:-} ]]; then
+	read -r -a wanted <<<"$TESTS"
+else
+	wanted=("${layers[@]}")
+fi
+for layer in "${wanted[@]}"; do
+	[[ " ${layers[*]} " == *" $layer "* ]] || cluster_fail "TESTS: no layer \"$layer\"; there are: ${layers[*]}"
+done
+
+set -e
+deps_need demo test
+jobs=$(nproc 2>/dev/null || echo 1)
+pgxs_src=$(dirname "$("$PG_CONFIG" --pgxs)")/..
+rm -rf "$MC_ROOT/build/test"
+mkdir -p "$MC_ROOT/build/test"
+cluster_create
+export MC_TMP MC_DATA MC_CORPUS MC_MALFORMED MC_BINDIR
+MC_DATA=$MC_TMP/files/data
+cp -r "$MC_ROOT/test/data" "$MC_DATA"
+chmod -R a+rX "$MC_DATA"
+MC_CORPUS=$(readable_directory "$(dirname "$MC_ROOT")/shared/corpus")
+MC_MALFORMED=$(readable_directory "$(dirname "$MC_ROOT")/shared/malformed-hdf5")
+set +e
+
+for layer in "${wanted[@]}"; do
+	run_layer "$layer"
+done
+
+printf '\n'
+printf '%s\n' "${report[@]}"
+if [[ $skipped -gt 0 ]]; then
+	printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+else
+	printf '%d passed, %d failed\n' "$passed" "$failed"
+fi
+[[ $failed -eq 0 ]]
