@@ -6,6 +6,7 @@
 #	                      throw-away server; FILES='...' WEIGHT_BY=column
 #	make shell            the same server, open in psql
 #	make test             every test
+#	make bench            measure (QUICK=1: less); see bench/
 #	make unit             build the unit tests only
 #
 # DEV=1 adds warnings and makes them errors; SANITIZE=1 (with unit) builds
@@ -15,10 +16,10 @@ EXTENSION = mappedcoll
 MODULE_big = mappedcoll
 PROGRAM_NAME = mappedcoll_manifest
 
-# demo, shell, test and deps work on a machine that has neither PostgreSQL nor
+# demo, shell, test, bench and deps work on a machine that has neither PostgreSQL nor
 # a compiler yet: nothing below is asked for them.  Their scripts install what
 # is missing, choose PG_CONFIG unless it is given, and call make again.
-SESSION_GOALS = demo shell test deps
+SESSION_GOALS = demo shell test bench deps
 .DEFAULT_GOAL = all
 GOALS = $(or $(MAKECMDGOALS),all)
 
@@ -27,10 +28,10 @@ GOALS = $(or $(MAKECMDGOALS),all)
 ifneq ($(filter $(SESSION_GOALS),$(GOALS)),)
 
 ifneq ($(filter-out $(SESSION_GOALS),$(GOALS)),)
-$(error demo, shell, test and deps cannot share a command line with other targets)
+$(error demo, shell, test, bench and deps cannot share a command line with other targets)
 endif
 
-export PG_CONFIG DEV FILES WEIGHT_BY LAYER VAR_JOIN TESTS
+export PG_CONFIG DEV FILES WEIGHT_BY LAYER VAR_JOIN TESTS QUICK BENCH_DIR
 MC_LIB := $(dir $(abspath $(firstword $(MAKEFILE_LIST))))test/lib
 export MC_MAKE := $(MAKE)
 
@@ -40,6 +41,8 @@ shell:
 	@bash '$(MC_LIB)/shell.sh'
 test:
 	@bash '$(MC_LIB)/test.sh'
+bench:
+	@bash '$(MC_LIB)/../../bench/sample_batch.sh'
 deps:
 	@bash '$(MC_LIB)/deps.sh' demo test
 
@@ -136,7 +139,8 @@ endif
 UNIT_DIR = build/unit$(if $(SANITIZE),-sanitize)
 UNIT_CFLAGS = -g -O2 $(CORE_CFLAGS) -fno-omit-frame-pointer
 ifdef SANITIZE
-UNIT_CFLAGS += -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
+# ... where the tests make each allocation fail in turn
+UNIT_CFLAGS += -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -DMC_FAULT_INJECTION
 endif
 UNIT_LIBS = $(LIBRARY_LIBS) -lz -lm
 UNIT_PROGRAMS = $(patsubst $(TOP)test/unit/%.c,$(UNIT_DIR)/%,$(sort $(wildcard $(TOP)test/unit/test_*.c)))

@@ -52,7 +52,7 @@ COMMENT ON FUNCTION create_collection(text, text[], text, text, text, text[], te
 
 CREATE FUNCTION refresh_collection(collection regclass) RETURNS integer
 	AS 'MODULE_PATHNAME', 'mappedcoll_refresh_collection'
-	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+	LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION refresh_collection(regclass) IS
 	'takes up files that changed; returns the number of manifests built';
 
@@ -72,7 +72,7 @@ CREATE FUNCTION collection_files(
 	OUT modified timestamptz
 ) RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'mappedcoll_collection_files'
-	LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 50;
+	LANGUAGE C STABLE PARALLEL RESTRICTED COST 100 ROWS 50;
 COMMENT ON FUNCTION collection_files(regclass) IS
 	'files of a collection, in their order';
 
@@ -84,7 +84,7 @@ CREATE FUNCTION collection_vars(
 	OUT missing_in integer[]
 ) RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'mappedcoll_collection_vars'
-	LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 20000;
+	LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 20000;
 COMMENT ON FUNCTION collection_vars(regclass) IS
 	'genes of the joint axis of a collection, and the files that lack them';
 
@@ -97,7 +97,7 @@ CREATE FUNCTION labels(
 	OUT weight double precision
 ) RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'mappedcoll_labels_of'
-	LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 100;
+	LANGUAGE C STABLE PARALLEL RESTRICTED COST 100 ROWS 100;
 COMMENT ON FUNCTION labels(regclass, text) IS
 	'labels of the cells by obs columns, with the weight of each of their rows';
 
@@ -117,7 +117,7 @@ CREATE FUNCTION mappedcoll_sample_batch(
 	OUT label text,
 	OUT x bytea
 ) RETURNS SETOF record
-	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 256;
+	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL RESTRICTED COST 10000 ROWS 256;
 COMMENT ON FUNCTION mappedcoll_sample_batch(regclass, integer, text, bigint, bigint, integer, integer, boolean, text) IS
 	'rows of sample_batch, for which it stands';
 
@@ -133,7 +133,7 @@ CREATE FUNCTION sample_batch(
 	replacement boolean DEFAULT true,
 	filter text DEFAULT NULL
 ) RETURNS TABLE (row_index bigint, label text, x bytea)
-	LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 256
+	LANGUAGE sql STABLE PARALLEL RESTRICTED COST 10000 ROWS 256
 	AS $$
 		SELECT (r).row_index, (r).label, (r).x
 		FROM (SELECT @extschema@.mappedcoll_sample_batch($1, $2, $3, $4, $5,

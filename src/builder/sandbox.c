@@ -186,8 +186,9 @@ static const int allowed_calls[] = {
 	SCMP_SYS(mremap), SCMP_SYS(mprotect), SCMP_SYS(madvise), SCMP_SYS(brk),
 	SCMP_SYS(futex), SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday),
 	SCMP_SYS(getrandom), SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask),
-	SCMP_SYS(rt_sigreturn), SCMP_SYS(sigreturn), SCMP_SYS(sigaltstack), SCMP_SYS(restart_syscall),
-	SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(exit), SCMP_SYS(exit_group)
+	SCMP_SYS(rt_sigreturn), SCMP_SYS(sigreturn), SCMP_SYS(sigaltstack),
+	SCMP_SYS(restart_syscall), SCMP_SYS(getpid), SCMP_SYS(gettid),
+	SCMP_SYS(exit), SCMP_SYS(exit_group)
 };
 
 /* Add the rules; returns 0 or a negative errno. */
@@ -208,12 +209,12 @@ add_rules(scmp_filter_ctx filter)
 	/* glibc's fstat, which is newfstatat of a descriptor. */
 	if (result == 0)
 		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat),
-								  1, SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH));
+								  1, SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH, 0));
 	/* abort() may end this process, and nothing else. */
 	if (result == 0)
 		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
 								  SCMP_A0(SCMP_CMP_EQ,
-										  (scmp_datum_t) getpid()));
+										  (scmp_datum_t) getpid(), 0));
 	return result;
 }
 

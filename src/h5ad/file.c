@@ -30,7 +30,8 @@ static const struct
 	const char *words;
 } other_formats[] = {
 	{"row_attrs", "It seems to be a loom file: it has a group row_attrs."},
-	{"matrix", "It seems to be a 10x Genomics .h5 file: it has a group matrix."},
+	{"matrix",
+	"It seems to be a 10x Genomics .h5 file: it has a group matrix."},
 	{"mod", "It seems to be a MuData file: it has a group mod."},
 	{"assays", "It seems to be a SummarizedExperiment or h5Seurat file."},
 };

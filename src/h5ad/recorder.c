@@ -1,6 +1,6 @@
 /*
  * recorder.c
- *		A read-only virtual file driver that can note reads instead of making them.
+ *		A read-only virtual file driver that can note reads and not make them.
  *
  * libhdf5 tells where a chunk lies only through calls that are quadratic over
  * a dataset (H5Dget_chunk_info in 1.10), or not at all.  But to read a chunk

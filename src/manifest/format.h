@@ -72,6 +72,12 @@ typedef struct ManifestSection
 	uint64_t	verified;		/* 0 on disk; the reader's own mark in memory */
 } ManifestSection;
 
+typedef enum ManifestFrame
+{
+	MANIFEST_OBS = 0,
+	MANIFEST_VAR = 1
+} ManifestFrame;
+
 typedef enum ManifestKind
 {
 	MANIFEST_DICTIONARY = 1,	/* values: codes; categories are strings */

@@ -18,12 +18,6 @@
 
 typedef struct ManifestWriter ManifestWriter;
 
-typedef enum ManifestFrame
-{
-	MANIFEST_OBS = 0,
-	MANIFEST_VAR = 1
-} ManifestFrame;
-
 /*
  * One column, whole.  values by kind: DICTIONARY int32_t codes (-1 missing),
  * BOOLEAN int8_t (-1, 0, 1), INTEGER int64_t, FLOAT double (float_width 4 if

@@ -11,12 +11,16 @@
 
 #include "access/htup_details.h"
 #include "access/sysattr.h"
+#include "catalog/dependency.h"
 #include "catalog/heap.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_foreign_server.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "foreign/foreign.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "parser/scansup.h"
@@ -120,9 +124,11 @@ choose_name(Definition *def, const char *source, const char *prefix)
 
 /* Add a column; option and source say what it shows. */
 static void
-add_column(Definition *def, const char *name, const char *type,
-		   const char *option, const char *source)
+add_column(Definition *def, const char *name, Oid typid, const char *option,
+		   const char *source)
 {
+	/* qualified where a type of that name stands before it in search_path */
+	const char *type = format_type_be(typid);
 	const char *comma = def->names == NIL ? "" : ", ";
 
 	if (list_length(def->names) >= MaxHeapAttributeNumber)
@@ -141,7 +147,7 @@ add_column(Definition *def, const char *name, const char *type,
 
 /* Add a column for a fixed field. */
 static void
-add_field(Definition *def, MappedcollField field, const char *type)
+add_field(Definition *def, MappedcollField field, Oid type)
 {
 	const char *name = mappedcoll_field_name(field);
 
@@ -151,7 +157,7 @@ add_field(Definition *def, MappedcollField field, const char *type)
 /* Add a column for an element of the files; a NOTICE if it is renamed. */
 static void
 add_element(Definition *def, const char *what, const char *source,
-			const char *type)
+			Oid type)
 {
 	char	   *name = choose_name(def, source, what);
 
@@ -175,7 +181,7 @@ add_obs(Definition *def, MappedcollOpened *opened)
 
 		add_element(def, "obs",
 					mappedcoll_cstring(column->name, strlen(column->name)),
-					format_type_be(mappedcoll_obs_type(column->type)));
+					mappedcoll_obs_type(column->type));
 	}
 }
 
@@ -207,7 +213,7 @@ add_genes(Definition *def, MappedcollOpened *opened, List *genes)
 					(errcode(ERRCODE_UNDEFINED_OBJECT),
 					 errmsg("gene \"%s\" is not in the collection", gene),
 					 errhint("Genes are named as in var_names of the files.")));
-		add_element(def, "gene", gene, "real");
+		add_element(def, "gene", gene, FLOAT4OID);
 	}
 }
 
@@ -254,7 +260,7 @@ add_obsm(Definition *def, MappedcollOpened *opened, List *elements)
 			found = mappedcoll_find_obsm(opened, f, utf8) >= 0;
 		if (!found)
 			refuse_obsm(opened, name);
-		add_element(def, "obsm", name, "real[]");
+		add_element(def, "obsm", name, FLOAT4ARRAYOID);
 	}
 }
 
@@ -339,6 +345,22 @@ run(const char *statement)
 		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
 }
 
+/*
+ * The partitioned table goes with the server, as its partition does: DROP
+ * EXTENSION ... CASCADE would otherwise leave an empty table behind.
+ */
+static void
+depend_on_server(Oid relid)
+{
+	ObjectAddress table;
+	ObjectAddress server;
+
+	ObjectAddressSet(table, RelationRelationId, relid);
+	ObjectAddressSet(server, ForeignServerRelationId,
+					 get_foreign_server_oid("mappedcoll", false));
+	recordDependencyOn(&table, &server, DEPENDENCY_NORMAL);
+}
+
 /* Create the tables; returns the OID of the partitioned one. */
 static Oid
 create_tables(Definition *def, const MappedcollOptions *options)
@@ -347,6 +369,7 @@ create_tables(Definition *def, const MappedcollOptions *options)
 														   def->table));
 	char	   *partition = pstrdup(quote_qualified_identifier(def->schema,
 															   def->partition));
+	Oid			relid;
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
@@ -361,8 +384,10 @@ create_tables(Definition *def, const MappedcollOptions *options)
 				 "FOR VALUES FROM (MINVALUE) TO (MAXVALUE)", table,
 				 partition));
 	SPI_finish();
-	return get_relname_relid(def->table,
-							 get_namespace_oid(def->schema, false));
+	relid = get_relname_relid(def->table,
+							  get_namespace_oid(def->schema, false));
+	depend_on_server(relid);
+	return relid;
 }
 
 /* Types of the vector columns for the argument vectors. */
@@ -450,17 +475,19 @@ mappedcoll_create_collection(PG_FUNCTION_ARGS)
 
 	initStringInfo(&def.columns);
 	initStringInfo(&def.foreign_columns);
-	add_field(&def, MAPPEDCOLL_ROW_INDEX, "bigint");
-	add_field(&def, MAPPEDCOLL_FILE_INDEX, "integer");
-	add_field(&def, MAPPEDCOLL_OBS_NAME, "text");
+	add_field(&def, MAPPEDCOLL_ROW_INDEX, INT8OID);
+	add_field(&def, MAPPEDCOLL_FILE_INDEX, INT4OID);
+	add_field(&def, MAPPEDCOLL_OBS_NAME, TEXTOID);
 	add_obs(&def, opened);
 	add_genes(&def, opened, text_list(fcinfo, 5, "genes"));
 	add_obsm(&def, opened, text_list(fcinfo, 6, "obsm"));
 	if (has_matrix(opened))
 	{
-		add_field(&def, MAPPEDCOLL_X, arrays ? "real[]" : "bytea");
-		add_field(&def, MAPPEDCOLL_X_INDICES, arrays ? "integer[]" : "bytea");
-		add_field(&def, MAPPEDCOLL_X_VALUES, arrays ? "real[]" : "bytea");
+		add_field(&def, MAPPEDCOLL_X, arrays ? FLOAT4ARRAYOID : BYTEAOID);
+		add_field(&def, MAPPEDCOLL_X_INDICES,
+				  arrays ? INT4ARRAYOID : BYTEAOID);
+		add_field(&def, MAPPEDCOLL_X_VALUES,
+				  arrays ? FLOAT4ARRAYOID : BYTEAOID);
 	}
 	PG_RETURN_OID(create_tables(&def, options));
 }
@@ -497,12 +524,18 @@ report_new_columns(MappedcollOpened *opened)
 Datum
 mappedcoll_refresh_collection(PG_FUNCTION_ARGS)
 {
-	Oid			named = PG_GETARG_OID(0);
-	Oid			relid = mappedcoll_foreign_table(named);
+	Oid			named;
+	Oid			relid;
 	MappedcollOptions *options;
 	MappedcollManifestRequest *requests;
 	int			built = 0;
 
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("collection must not be null")));
+	named = PG_GETARG_OID(0);
+	relid = mappedcoll_foreign_table(named);
 	if (!mappedcoll_owns_table(named, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER,
 					   get_relkind_objtype(get_rel_relkind(named)),

@@ -103,8 +103,9 @@ kind_name(uint32_t kind)
 
 /*
  * mappedcoll_collection_files
- *		A row a file: see collection_files in the SQL script.  Row counts are
- *		of the rows that the caller sees.
+ *		A row a file: see collection_files in the SQL script.  Under row-level
+ *		security n_obs counts the rows that the caller sees, and what would
+ *		tell how many there are is NULL.
  */
 Datum
 mappedcoll_collection_files(PG_FUNCTION_ARGS)
@@ -128,6 +129,8 @@ mappedcoll_collection_files(PG_FUNCTION_ARGS)
 
 		values[0] = Int32GetDatum(i);
 		values[1] = CStringGetTextDatum(opened->options->files[i]);
+		/* what would tell how many rows a policy hides */
+		nulls[2] = nulls[8] = mask != NULL;
 		values[2] = Int64GetDatum((int64) start);
 		values[3] = Int64GetDatum((int64)
 								  (mask ? count_bits(mask, start,
@@ -135,7 +138,7 @@ mappedcoll_collection_files(PG_FUNCTION_ARGS)
 								   : header->n_obs));
 		values[4] = Int64GetDatum((int64) header->n_vars);
 		nulls[5] = nulls[6] = none;
-		nulls[7] = matrix->kind != MANIFEST_CSR;
+		nulls[7] = matrix->kind != MANIFEST_CSR || mask != NULL;
 		if (!none)
 		{
 			values[5] = CStringGetTextDatum(kind_name(matrix->kind));

@@ -12,6 +12,7 @@
 #include "storage/fd.h"
 
 #include "pg/expand.h"
+#include "pg/h5adfile.h"
 
 /* A file that is in the list, by what it is and not by its name. */
 typedef struct SeenFile
@@ -43,17 +44,7 @@ add_file(Expansion *expansion, const char *path)
 	ListCell   *lc;
 
 	canonicalize_path(canonical);
-	if (stat(canonical, &st) != 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not stat file \"%s\": %m", canonical)));
-	if (!S_ISREG(st.st_mode))
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is not a regular file", canonical),
-				 S_ISDIR(st.st_mode) ?
-				 errhint("A zarr store is a directory; write the data with "
-						 "anndata.AnnData.write_h5ad.") : 0));
+	mappedcoll_h5ad_stat(canonical, &st);
 	foreach(lc, expansion->seen)
 	{
 		seen = lfirst(lc);
@@ -131,8 +122,8 @@ add_glob(Expansion *expansion, const char *pattern)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FILE),
 				 errmsg("no file matches \"%s\"", pattern),
-				 errhint("Paths are those of the server's machine, as its "
-						 "operating system user sees them.")));
+				 errhint("Files are opened on the database server, by its "
+						 "operating-system user.")));
 	add_sorted(expansion, paths);
 }
 
@@ -156,11 +147,7 @@ add_element(Expansion *expansion, const char *element)
 	else if (errno == ENOENT && strpbrk(element, "*?[") != NULL)
 		add_glob(expansion, element);
 	else
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not open file \"%s\": %m", element),
-				 errhint("Paths are those of the server's machine, as its "
-						 "operating system user sees them.")));
+		mappedcoll_raise_open(element);
 }
 
 /* See expand.h. */

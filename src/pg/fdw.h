@@ -56,6 +56,16 @@ extern void mappedcollEndForeignScan(ForeignScanState *node);
 extern void mappedcollExplainForeignScan(ForeignScanState *node,
 										 struct ExplainState *es);
 
+extern RowMarkType mappedcollGetForeignRowMarkType(RangeTblEntry *rte,
+												   LockClauseStrength strength);
+extern void mappedcollRefetchForeignRow(EState *estate, ExecRowMark *erm,
+										Datum rowid, TupleTableSlot *slot,
+										bool *updated);
+
+/* The ctid that stands for a row inside the executor, and back. */
+extern void mappedcoll_row_to_tid(uint64 row_index, ItemPointer tid);
+extern uint64 mappedcoll_tid_to_row(ItemPointer tid);
+
 /* What a finished or running scan read, for EXPLAIN (ANALYZE). */
 typedef struct MappedcollScanCounts
 {

@@ -83,15 +83,17 @@ file_kind(mode_t mode)
 	return "a special file";
 }
 
-/* The system refused the file: errno says why. */
-static void
-raise_open(const char *path)
+/* See h5adfile.h. */
+void
+mappedcoll_raise_open(const char *path)
 {
 	bool		lookup = errno == ENOENT || errno == EACCES ||
 		errno == ENOTDIR;
+	bool		bad_name = errno == ENAMETOOLONG || errno == ELOOP;
 
 	ereport(ERROR,
-			(errcode_for_file_access(),
+			(bad_name ? errcode(ERRCODE_INVALID_NAME) :
+			 errcode_for_file_access(),
 			 errmsg("could not open file \"%s\": %m", path),
 			 lookup ? errhint("Files are opened on the database server, by its operating-system user.") : 0));
 }
@@ -115,7 +117,7 @@ void
 mappedcoll_h5ad_stat(const char *path, struct stat *st)
 {
 	if (stat(path, st) != 0)
-		raise_open(path);
+		mappedcoll_raise_open(path);
 	check_regular(path, st->st_mode);
 }
 
@@ -130,14 +132,14 @@ mappedcoll_h5ad_open(const char *path, struct stat *st)
 					   PG_BINARY);
 	fd = mappedcoll_descriptor_raise(fd);
 	if (fd < 0)
-		raise_open(path);
+		mappedcoll_raise_open(path);
 	if (fstat(fd, st) != 0)
 	{
 		int			save_errno = errno;
 
 		close(fd);
 		errno = save_errno;
-		raise_open(path);
+		mappedcoll_raise_open(path);
 	}
 	if (!S_ISREG(st->st_mode))
 	{

@@ -20,6 +20,9 @@ struct stat;
  */
 extern int	mappedcoll_h5ad_open(const char *path, struct stat *st);
 
+/* Raise the error that path cannot be opened; errno says why. */
+extern void mappedcoll_raise_open(const char *path) __attribute__((noreturn));
+
 /* Are size and time equal?  (A copy of a file can have those of another.) */
 extern bool mappedcoll_same_version(const ManifestIdentity *a,
 									const ManifestIdentity *b);

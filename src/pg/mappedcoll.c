@@ -50,6 +50,8 @@ mappedcoll_handler(PG_FUNCTION_ARGS)
 	routine->IterateForeignScan = mappedcollIterateForeignScan;
 	routine->ReScanForeignScan = mappedcollReScanForeignScan;
 	routine->EndForeignScan = mappedcollEndForeignScan;
+	routine->GetForeignRowMarkType = mappedcollGetForeignRowMarkType;
+	routine->RefetchForeignRow = mappedcollRefetchForeignRow;
 	routine->ExplainForeignScan = mappedcollExplainForeignScan;
 	PG_RETURN_POINTER(routine);
 }

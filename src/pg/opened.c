@@ -12,6 +12,7 @@
 #include "foreign/fdwapi.h"
 #include "foreign/foreign.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "storage/sinval.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -311,9 +312,12 @@ mappedcoll_collection_name(MappedcollOpened *opened)
 Oid
 mappedcoll_foreign_table(Oid relid)
 {
-	char		relkind = get_rel_relkind(relid);
+	char		relkind;
 	Oid			found = InvalidOid;
 
+	/* as a SELECT would, to the end of the transaction */
+	LockRelationOid(relid, AccessShareLock);
+	relkind = get_rel_relkind(relid);
 	if (relkind == '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),

@@ -16,6 +16,7 @@
 #include "access/stratnum.h"
 #include "access/sysattr.h"
 #include "access/table.h"
+#include "catalog/heap.h"
 #include "catalog/pg_opfamily.h"
 #include "catalog/pg_type.h"
 #include "foreign/fdwapi.h"
@@ -24,6 +25,7 @@
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
 #include "optimizer/planmain.h"
 #include "optimizer/restrictinfo.h"
 #include "parser/parsetree.h"
@@ -34,8 +36,10 @@
 #include "pg/fdw.h"
 #include "pg/opened.h"
 
-#define VALUE_COST		0.002	/* of a value decoded, in cpu_operator_cost's
-								 * unit of page reads */
+/* Costs, in the planner's unit of a page read in sequence */
+#define SCAN_COST		1.0		/* to start a scan */
+#define FILE_COST		0.1		/* to look whether a file is the same */
+#define VALUE_COST		0.002	/* to decode a value */
 
 /* A condition "row_index OP expression". */
 typedef struct RowClause
@@ -87,12 +91,15 @@ is_row_index(Node *node, RelOptInfo *baserel, MappedcollOpened *opened)
 		opened->attributes[var->varattno - 1].field == MAPPEDCOLL_ROW_INDEX;
 }
 
-/* Can node be computed once, before the scan? */
+/*
+ * Is node known when the scan starts: computed once, or from a row of the
+ * other side of a nested loop?
+ */
 static bool
-is_scan_constant(Node *node)
+is_known_at_start(PlannerInfo *root, RelOptInfo *baserel, Node *node)
 {
-	return !contain_var_clause(node) && !contain_volatile_functions(node) &&
-		!contain_subplans(node);
+	return !bms_is_member(baserel->relid, mappedcoll_pull_varnos(root, node)) &&
+		!contain_volatile_functions(node) && !contain_subplans(node);
 }
 
 /* Condition of a btree strategy of integer_ops; false for another operator. */
@@ -117,8 +124,8 @@ integer_condition(Oid opno, MappedcollRowCondition *condition)
 
 /* If clause is a condition on row_index that the scan can meet, describe it. */
 static bool
-match_row_clause(Expr *clause, RelOptInfo *baserel, MappedcollOpened *opened,
-				 RowClause *out)
+match_row_clause(PlannerInfo *root, Expr *clause, RelOptInfo *baserel,
+				 MappedcollOpened *opened, RowClause *out)
 {
 	if (IsA(clause, OpExpr) && list_length(((OpExpr *) clause)->args) == 2)
 	{
@@ -137,7 +144,7 @@ match_row_clause(Expr *clause, RelOptInfo *baserel, MappedcollOpened *opened,
 		}
 		out->value = (Expr *) right;
 		return OidIsValid(opno) && is_row_index(left, baserel, opened) &&
-			is_scan_constant(right) &&
+			is_known_at_start(root, baserel, right) &&
 			integer_condition(opno, &out->condition);
 	}
 	if (IsA(clause, ScalarArrayOpExpr))
@@ -149,7 +156,7 @@ match_row_clause(Expr *clause, RelOptInfo *baserel, MappedcollOpened *opened,
 		out->value = lsecond(any->args);
 		return any->useOr &&
 			is_row_index(linitial(any->args), baserel, opened) &&
-			is_scan_constant((Node *) out->value) &&
+			is_known_at_start(root, baserel, (Node *) out->value) &&
 			integer_condition(any->opno, &condition) &&
 			condition == MAPPEDCOLL_ROW_EQ;
 	}
@@ -177,7 +184,7 @@ estimate_row_clauses(PlannerInfo *root, RelOptInfo *baserel,
 		Node	   *value;
 
 		if (plan->sampling != MAPPEDCOLL_NO_SAMPLING ||
-			!match_row_clause(info->clause, baserel, plan->opened, &row))
+			!match_row_clause(root, info->clause, baserel, plan->opened, &row))
 		{
 			*rest = lappend(*rest, info);
 			continue;
@@ -261,46 +268,59 @@ named_relid(PlannerInfo *root, RelOptInfo *baserel)
 	return relid;
 }
 
-/* Does node use the ctid of a table of the query? */
-static bool
-uses_ctid(Node *node, Index relid)
+/* The system column of a table that node uses, but tableoid; 0 if none. */
+static AttrNumber
+used_system_column(Node *node, Index relid)
 {
 	Bitmapset  *used = NULL;
 
 	pull_varattnos(node, relid, &used);
-	return bms_is_member(SelfItemPointerAttributeNumber -
-						 FirstLowInvalidHeapAttributeNumber, used);
+	for (AttrNumber attnum = FirstLowInvalidHeapAttributeNumber + 1;
+		 attnum < 0; attnum++)
+		if (attnum != TableOidAttributeNumber &&
+			bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, used))
+			return attnum;
+	return 0;
+}
+
+/* Raise an error if node uses a system column of a table. */
+static void
+refuse_system_column(Node *node, Index relid)
+{
+	AttrNumber	attnum = used_system_column(node, relid);
+
+	if (attnum != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a collection has no %s",
+						NameStr(SystemAttributeDefinition(attnum)->attname)),
+				 errhint("Use row_index.")));
 }
 
 /*
- * Raise an error if the query looks at ctid: no condition on it can be right.
- * Core itself asks for it, as a junk column of UPDATE and of row locks on
- * other tables of the query, and then does not use it.
+ * Raise an error if the query looks at system columns: above all, no condition
+ * on ctid can be right.  Core itself asks for ctid, as a junk column of UPDATE
+ * and of row locks; see refetch.c.
  */
 static void
-refuse_ctid(PlannerInfo *root, RelOptInfo *baserel)
+refuse_system_columns(PlannerInfo *root, RelOptInfo *baserel)
 {
 	Index		named = named_relid(root, baserel);
-	bool		found = false;
 	ListCell   *lc;
 
 	foreach(lc, baserel->baserestrictinfo)
-		found |= uses_ctid((Node *) lfirst_node(RestrictInfo, lc)->clause,
-						   baserel->relid);
+		refuse_system_column((Node *) lfirst_node(RestrictInfo, lc)->clause,
+							 baserel->relid);
 	foreach(lc, baserel->joininfo)
-		found |= uses_ctid((Node *) lfirst_node(RestrictInfo, lc)->clause,
-						   baserel->relid);
+		refuse_system_column((Node *) lfirst_node(RestrictInfo, lc)->clause,
+							 baserel->relid);
 	foreach(lc, root->parse->targetList)
 	{
 		TargetEntry *entry = lfirst_node(TargetEntry, lc);
 
-		found |= !entry->resjunk && uses_ctid((Node *) entry->expr, named);
+		if (!entry->resjunk)
+			refuse_system_column((Node *) entry->expr, named);
 	}
-	if (found)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("a collection has no ctid"),
-				 errhint("Use row_index.")));
 }
 
 /* Attribute numbers that the query uses, ascending. */
@@ -346,30 +366,95 @@ decoded_values(MappedcollOpened *opened, List *columns)
 	return values;
 }
 
-/* See fdw.h: one path, a scan of the rows that are left. */
+/* Add a path that returns rows rows for each row of required_outer. */
+static void
+add_scan_path(PlannerInfo *root, RelOptInfo *baserel, double rows,
+			  Relids required_outer)
+{
+	RelationPlan *plan = baserel->fdw_private;
+	List	   *columns;
+	double		values;
+	Cost		startup = SCAN_COST + FILE_COST * plan->opened->n_files;
+	Cost		total;
+
+	columns = used_columns(baserel,
+						   extract_actual_clauses(baserel->baserestrictinfo,
+												  false), plan->opened);
+	values = decoded_values(plan->opened, columns);
+	total = startup + baserel->baserestrictcost.startup + rows *
+		(cpu_tuple_cost + baserel->baserestrictcost.per_tuple +
+		 cpu_operator_cost * list_length(columns) + VALUE_COST * values);
+	add_path(baserel, (Path *)
+			 mappedcoll_create_foreignscan_path(root, baserel, rows, startup,
+												total, required_outer));
+}
+
+/* Does an equivalence member stand for row_index? */
+static bool
+member_is_row_index(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec,
+					EquivalenceMember *em, void *arg)
+{
+	(void) root;
+	(void) ec;
+	return is_row_index((Node *) em->em_expr, rel, arg);
+}
+
+/*
+ * Add a path for each join clause "row_index = something of other tables", so
+ * that a nested loop can fetch the rows that those tables name.
+ */
+static void
+add_join_paths(PlannerInfo *root, RelOptInfo *baserel)
+{
+	RelationPlan *plan = baserel->fdw_private;
+	List	   *outers = NIL;
+	List	   *clauses;
+	ListCell   *lc;
+
+	clauses = generate_implied_equalities_for_column(root, baserel,
+													 member_is_row_index,
+													 plan->opened,
+										 baserel->lateral_referencers);
+	clauses = list_concat_copy(clauses, baserel->joininfo);
+	foreach(lc, clauses)
+	{
+		RestrictInfo *info = lfirst_node(RestrictInfo, lc);
+		ParamPathInfo *param;
+		RowClause	row;
+		Relids		outer;
+		ListCell   *known;
+		bool		seen = false;
+
+		if (!join_clause_is_movable_to(info, baserel) ||
+			!match_row_clause(root, info->clause, baserel, plan->opened,
+							  &row) || row.condition != MAPPEDCOLL_ROW_EQ)
+			continue;
+		outer = bms_union(info->clause_relids, baserel->lateral_relids);
+		outer = bms_del_member(outer, baserel->relid);
+		foreach(known, outers)
+			seen |= bms_equal(lfirst(known), outer);
+		if (seen || bms_is_empty(outer))
+			continue;
+		outers = lappend(outers, outer);
+		/* a number names at most one row, whatever the statistics say */
+		param = get_baserel_parampathinfo(root, baserel, outer);
+		param->ppi_rows = 1;
+		add_scan_path(root, baserel, 1, outer);
+	}
+}
+
+/* See fdw.h: a scan of the rows that are left, and joins by row_index. */
 void
 mappedcollGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel,
 						  Oid foreigntableid)
 {
 	RelationPlan *plan = baserel->fdw_private;
-	List	   *columns;
-	double		values;
-	Cost		startup = 10 + 0.1 * plan->opened->n_files;
-	Cost		total;
 
 	(void) foreigntableid;
-	refuse_ctid(root, baserel);
-	columns = used_columns(baserel,
-						   extract_actual_clauses(baserel->baserestrictinfo,
-												  false), plan->opened);
-	values = decoded_values(plan->opened, columns);
-	total = startup + baserel->baserestrictcost.startup + baserel->rows *
-		(cpu_tuple_cost + baserel->baserestrictcost.per_tuple +
-		 cpu_operator_cost * list_length(columns) + VALUE_COST * values);
-	add_path(baserel, (Path *)
-			 mappedcoll_create_foreignscan_path(root, baserel, baserel->rows,
-												startup, total,
-												baserel->lateral_relids));
+	refuse_system_columns(root, baserel);
+	add_scan_path(root, baserel, baserel->rows, baserel->lateral_relids);
+	if (plan->sampling == MAPPEDCOLL_NO_SAMPLING)
+		add_join_paths(root, baserel);
 }
 
 /* Put the sampling clause into plan and expressions. */
@@ -397,6 +482,7 @@ mappedcollGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel,
 	RangeTblEntry *table = planner_rt_fetch(named_relid(root, baserel), root);
 	MappedcollPlan out = {0};
 	List	   *exprs = NIL;
+	List	   *pushed = NIL;	/* what a recheck of a row must look at */
 	List	   *local = NIL;
 	ListCell   *lc;
 
@@ -407,10 +493,11 @@ mappedcollGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel,
 		RowClause	row;
 
 		if (plan->sampling == MAPPEDCOLL_NO_SAMPLING &&
-			match_row_clause(lfirst(lc), baserel, plan->opened, &row))
+			match_row_clause(root, lfirst(lc), baserel, plan->opened, &row))
 		{
 			out.conditions = lappend_int(out.conditions, row.condition);
 			exprs = lappend(exprs, row.value);
+			pushed = lappend(pushed, lfirst(lc));
 		}
 		else
 			local = lappend(local, lfirst(lc));
@@ -422,6 +509,6 @@ mappedcollGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel,
 	out.check_relid = table->relid;
 	out.check_user = mappedcoll_check_as_user(root, table);
 	return make_foreignscan(tlist, local, baserel->relid, exprs,
-							mappedcoll_plan_to_list(&out), NIL, NIL,
+							mappedcoll_plan_to_list(&out), NIL, pushed,
 							outer_plan);
 }

@@ -38,6 +38,7 @@ typedef struct MappedcollScanState
 	MappedcollColumn *columns;	/* [n_columns] */
 	MappedcollWant want;
 	MappedcollFetch *fetch;		/* NULL if nothing is read from files */
+	Oid			user;			/* whose rights count for a weight's columns */
 	uint64		fresh_seed;		/* of a sampling without REPEATABLE; kept over
 								 * rescans */
 	MemoryContext source_context;	/* reset by a rescan */
@@ -64,6 +65,8 @@ mappedcollBeginForeignScan(ForeignScanState *node, int eflags)
 	mappedcoll_plan_from_list(fscan->fdw_private, &state->plan);
 	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
 		return;
+	state->user = OidIsValid(state->plan.check_user) ?
+		state->plan.check_user : GetUserId();
 	state->exprs = ExecInitExprList(fscan->fdw_exprs, &node->ss.ps);
 	state->opened =
 		mappedcoll_open(RelationGetRelid(node->ss.ss_currentRelation),
@@ -157,9 +160,7 @@ start_weighted(MappedcollScanState *state, Datum argument, uint64 seed)
 													   weight_by);
 	MappedcollSampler *sampler;
 
-	mappedcoll_check_select(state->plan.check_relid,
-							OidIsValid(state->plan.check_user) ?
-							state->plan.check_user : GetUserId(),
+	mappedcoll_check_select(state->plan.check_relid, state->user,
 							weight->names);
 	sampler = mappedcoll_sampler_create(state->opened, weight, NULL, seed,
 										true);
@@ -260,7 +261,9 @@ mappedcollIterateForeignScan(ForeignScanState *node)
 									 &slot->tts_values[column->position]);
 	}
 	state->rows_returned++;
-	return ExecStoreVirtualTuple(slot);
+	ExecStoreVirtualTuple(slot);
+	mappedcoll_row_to_tid(state->rows[i], &slot->tts_tid);
+	return slot;
 }
 
 /* See fdw.h. */

@@ -16,6 +16,7 @@
 #include "commands/explain_state.h"
 #endif
 #include "nodes/pathnodes.h"
+#include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
 #include "parser/parse_relation.h"
 #include "parser/parser.h"
@@ -51,6 +52,18 @@ mappedcoll_check_as_user(PlannerInfo *root, RangeTblEntry *rte)
 #else
 	(void) root;
 	return rte->checkAsUser;
+#endif
+}
+
+/* 14 added the planner's state. */
+static inline Relids
+mappedcoll_pull_varnos(PlannerInfo *root, Node *node)
+{
+#if PG_VERSION_NUM >= 140000
+	return pull_varnos(root, node);
+#else
+	(void) root;
+	return pull_varnos(node);
 #endif
 }
 

@@ -160,7 +160,8 @@ layer_differential()
 		python3 -m venv "$venv" || return
 		echo "fetching test/requirements.txt from PyPI"
 		if ! "$venv/bin/pip" install -q --disable-pip-version-check -r "$wanted" >"$MC_TMP/pip.log" 2>&1; then
-			index=$("$venv/bin/pip" config get global.index-url 2>/dev/null || echo https://pypi.org/simple)
+			index=$("$venv/bin/pip" config get global.index-url 2>/dev/null ||
+				"$venv/bin/python" -c 'from pip._internal.models.index import PyPI; print(PyPI.simple_url)')
 			if "$venv/bin/python" - "${PIP_INDEX_URL:-$index}" <<-'PYTHON'
 				import sys, urllib.error, urllib.request
 				try:
