@@ -278,14 +278,14 @@ place_rows(Matrix *matrix, const uint64_t *rows, size_t n, MatrixRows *out,
 			return mc_error(err, MC_LIMIT, "too many entries in one read");
 		out->indptr[i + 1] = (int64_t) total;
 	}
-	if (total > matrix->limits.max_chunk_bytes / ENTRY_BYTES)
+	if (total > matrix->limits.max_read_bytes / ENTRY_BYTES)
 	{
 		mc_error(err, MC_LIMIT, "%.100s has rows that are too long",
 				 matrix->name);
 		return mc_error_detail(err, "%zu rows have %llu stored entries; the "
 							   "limit is %zu bytes.", n,
 							   (unsigned long long) total,
-							   matrix->limits.max_chunk_bytes);
+							   matrix->limits.max_read_bytes);
 	}
 	return matrix_entries_reserve(out, total, err);
 }

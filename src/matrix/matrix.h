@@ -38,8 +38,8 @@ typedef struct MatrixRows
 /* Bounds for one matrix. */
 typedef struct MatrixLimits
 {
-	size_t		max_chunk_bytes;	/* of one decoded chunk, and of the sparse
-									 * entries of one read */
+	size_t		max_chunk_bytes;	/* of one decoded chunk */
+	size_t		max_read_bytes; /* of the sparse entries of one call */
 } MatrixLimits;
 
 /* What the reads of a matrix cost so far. */

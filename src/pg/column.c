@@ -243,15 +243,56 @@ value_datum(MappedcollColumn *column, const CollectionColumn *source,
 	}
 }
 
+/* What an error in converting a value is about. */
+typedef struct ValueContext
+{
+	const char *path;			/* of the file */
+	const char *column;			/* obs column, or NULL: obs_names */
+} ValueContext;
+
+/* Error context of a value: text that the database cannot hold, and so on. */
+static void
+value_error_callback(void *arg)
+{
+	const ValueContext *context = arg;
+
+	if (context->column == NULL)
+		errcontext("obs_names of file \"%s\"", context->path);
+	else
+		errcontext("obs column \"%s\" of file \"%s\"", context->column,
+				   context->path);
+}
+
+/* An obs value or name that was read, as the SQL column's type. */
+static Datum
+convert_value(MappedcollOpened *opened, int file, MappedcollColumn *column,
+			  const CollectionColumn *source, const CollectionValue *value)
+{
+	ValueContext context;
+	ErrorContextCallback callback;
+	Datum		result;
+
+	context.path = opened->options->files[file];
+	context.column = source != NULL ?
+		opened->attribute_names[column->position] : NULL;
+	callback.callback = value_error_callback;
+	callback.arg = &context;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	result = source != NULL ? value_datum(column, source, value) :
+		mappedcoll_text(value->text, value->length);
+	error_context_stack = callback.previous;
+	return result;
+}
+
 /* Value of an obs column, or of obs_names. */
 static bool
 obs_value(MappedcollOpened *opened, MappedcollColumn *column,
 		  uint64 row_index, Datum *result)
 {
 	Collection *collection = opened->collection;
+	const CollectionColumn *source = NULL;
 	CollectionValue value;
-	const char *name;
-	size_t		length;
 	uint64		row;
 	int			file;
 	bool		ok;
@@ -259,22 +300,21 @@ obs_value(MappedcollOpened *opened, MappedcollColumn *column,
 
 	collection_locate_row(collection, row_index, &file, &row);
 	mc_error_init(&err);
+	value.is_null = false;
 	if (column->field == MAPPEDCOLL_OBS_NAME)
-		ok = collection_obs_name(collection, file, row, &name, &length, &err);
+		ok = collection_obs_name(collection, file, row, &value.text,
+								 &value.length, &err);
 	else
+	{
+		source = collection_column(collection, column->number);
 		ok = collection_value(collection, column->number, file, row, &value,
 							  &err);
+	}
 	if (!ok)
 		mappedcoll_fail(opened, file, &err);
-	if (column->field == MAPPEDCOLL_OBS_NAME)
-	{
-		*result = mappedcoll_text(name, length);
-		return true;
-	}
 	if (value.is_null)
 		return false;
-	*result = value_datum(column, collection_column(collection,
-													column->number), &value);
+	*result = convert_value(opened, file, column, source, &value);
 	return true;
 }
 

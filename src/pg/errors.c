@@ -41,6 +41,13 @@ static const ErrorMapping error_mappings[] = {
 void
 mappedcoll_raise(const McError *err, const char *path)
 {
+	mappedcoll_raise_hint(err, path, NULL);
+}
+
+/* See errors.h. */
+void
+mappedcoll_raise_hint(const McError *err, const char *path, const char *hint)
+{
 	const ErrorMapping *found = NULL;
 
 	if (err->code == MC_INTERRUPTED)
@@ -58,6 +65,7 @@ mappedcoll_raise(const McError *err, const char *path)
 			path ? errmsg("file \"%s\": %s", path, err->message)
 			: errmsg("%s", err->message),
 			err->detail[0] ? errdetail("%s", err->detail) : 0,
+			hint ? errhint("%s", hint) :
 			found->hint ? errhint("%s", found->hint) : 0);
 	pg_unreachable();
 }

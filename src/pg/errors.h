@@ -17,6 +17,11 @@
 extern void mappedcoll_raise(const McError *err, const char *path)
 			__attribute__((noreturn));
 
+/* The same with another hint; NULL: the one of its code. */
+extern void mappedcoll_raise_hint(const McError *err, const char *path,
+								  const char *hint)
+			__attribute__((noreturn));
+
 /*
  * After a call of the core that failed: if it was interrupted and the
  * interrupt turns out not to end the query, return, so that the caller tries

@@ -369,10 +369,17 @@ mappedcoll_matrix(MappedcollOpened *opened, int file, int i)
 		McError		err;
 
 		limits.max_chunk_bytes = (size_t) mappedcoll_max_chunk_size * 1024;
+		limits.max_read_bytes = MaxAllocSize;
 		mc_error_init(&err);
 		if (!matrix_open(opened->manifests[file], i, &limits,
 						 &InterruptPending, slot, &err))
+		{
+			if (err.code == MC_LIMIT)
+				mappedcoll_raise_hint(&err, opened->options->files[file],
+									  "Raise mappedcoll.max_chunk_size, or "
+									  "write the file with smaller chunks.");
 			mappedcoll_fail(opened, file, &err);
+		}
 	}
 	return *slot;
 }

@@ -20,6 +20,7 @@
 #include "catalog/pg_opfamily.h"
 #include "catalog/pg_type.h"
 #include "foreign/fdwapi.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "optimizer/clauses.h"
 #include "optimizer/cost.h"
@@ -35,6 +36,7 @@
 #include "pg/versions.h"
 #include "pg/fdw.h"
 #include "pg/opened.h"
+#include "pg/rights.h"
 
 /* Costs, in the planner's unit of a page read in sequence */
 #define SCAN_COST		1.0		/* to start a scan */
@@ -77,6 +79,20 @@ mappedcoll_plan_from_list(List *list, MappedcollPlan *plan)
 	plan->limit = lsecond_int(list_nth(list, 3));
 	plan->check_relid = linitial_oid(list_nth(list, 4));
 	plan->check_user = lsecond_oid(list_nth(list, 4));
+}
+
+/* The table that the query names: the top parent of a partition. */
+static Index
+named_relid(PlannerInfo *root, RelOptInfo *baserel)
+{
+	Index		relid = baserel->relid;
+
+	while (root->append_rel_array != NULL &&
+		   root->append_rel_array[relid] != NULL &&
+		   planner_rt_fetch(root->append_rel_array[relid]->parent_relid,
+							root)->rtekind == RTE_RELATION)
+		relid = root->append_rel_array[relid]->parent_relid;
+	return relid;
 }
 
 /* Is node the column that shows row_index? */
@@ -236,10 +252,15 @@ mappedcollGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel,
 {
 	RelationPlan *plan = palloc0(sizeof(RelationPlan));
 	RangeTblEntry *rte = planner_rt_fetch(baserel->relid, root);
+	RangeTblEntry *table = planner_rt_fetch(named_relid(root, baserel), root);
+	Oid			user = mappedcoll_check_as_user(root, table);
 	double		n_obs;
 	double		rows;
 	List	   *rest;
 
+	/* the executor's check comes after the files were looked at */
+	mappedcoll_check_select(table->relid,
+							OidIsValid(user) ? user : GetUserId(), NIL);
 	plan->clause = rte->tablesample;
 	plan->sampling = mappedcoll_sampling_method(rte->tablesample);
 	plan->opened = mappedcoll_open(foreigntableid, CurrentMemoryContext);
@@ -252,20 +273,6 @@ mappedcollGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel,
 	rows = Min(rows, estimate_sampling(root, plan, n_obs));
 	rows *= clauselist_selectivity(root, rest, 0, JOIN_INNER, NULL);
 	baserel->rows = clamp_row_est(rows);
-}
-
-/* The table that the query names: the top parent of a partition. */
-static Index
-named_relid(PlannerInfo *root, RelOptInfo *baserel)
-{
-	Index		relid = baserel->relid;
-
-	while (root->append_rel_array != NULL &&
-		   root->append_rel_array[relid] != NULL &&
-		   planner_rt_fetch(root->append_rel_array[relid]->parent_relid,
-							root)->rtekind == RTE_RELATION)
-		relid = root->append_rel_array[relid]->parent_relid;
-	return relid;
 }
 
 /* The system column of a table that node uses, but tableoid; 0 if none. */

@@ -88,6 +88,28 @@ deps_has_perl()
 	perl -M"$1" -e 1 2>/dev/null
 }
 
+# Debian's package of clang's run-time libraries (libFuzzer, sanitizers)
+deps_fuzzer_package()
+{
+	local version
+
+	version=$(apt-cache depends clang 2>/dev/null | sed -n 's/^ *Depends: clang-\([0-9][0-9]*\)$/\1/p' | head -n 1)
+	echo "libclang-rt-${version:-14}-dev"
+}
+
+# Whether clang is there and can link a fuzzer
+deps_has_fuzzer()
+{
+	local out status=0
+
+	deps_has_command clang || return
+	out=$(mktemp) || return
+	echo 'int LLVMFuzzerTestOneInput(const char *d, unsigned long n) { return d == 0 && n != 0; }' |
+		clang -x c -fsanitize=fuzzer,address -o "$out" - 2>/dev/null || status=1
+	rm -f "$out"
+	return "$status"
+}
+
 # Print the packages of $1 (demo or test) that are missing; PG_CONFIG and
 # deps_major are set.
 deps_missing()
@@ -113,6 +135,8 @@ deps_missing()
 	else
 		deps_has_library zlib || echo zlib1g-dev
 		deps_has_command readelf || echo binutils
+		deps_has_command valgrind || echo valgrind
+		deps_has_fuzzer || echo clang "$(deps_fuzzer_package)"
 		deps_has_command prove || echo perl
 		deps_has_perl IPC::Run || echo libipc-run-perl
 		deps_has_command pg_prove || echo libtap-parser-sourcehandler-pgtap-perl

@@ -19,7 +19,7 @@ lib=$(dirname "${BASH_SOURCE[0]}")
 . "$lib/deps.sh"
 . "$lib/cluster.sh"
 
-layers=(warnings unit sanitize source regress pgtap tap differential)
+layers=(warnings unit sanitize valgrind fuzz source regress pgtap tap differential)
 passed=0
 failed=0
 skipped=0
@@ -83,6 +83,50 @@ layer_unit()
 layer_sanitize()
 {
 	unit_tests build/unit-sanitize SANITIZE=1
+}
+
+# The same programs as layer unit under valgrind, but those that are made of
+# many trials
+layer_valgrind()
+{
+	cluster_make -s -j "$jobs" unit || return
+	(
+		cd "$MC_ROOT" && prove --exec 'valgrind -q --error-exitcode=9 --leak-check=full
+			--suppressions=test/unit/valgrind.supp' \
+			build/unit/test_{h5ad_{columns,matrices,text},number,rank} \
+			build/unit/test_{manifest_roundtrip,matrix_{read,convert,damage}} \
+			build/unit/test_collection_{columns,labels}
+	)
+}
+
+# Each libFuzzer target for a while: MC_FUZZ_SECONDS (20), from MC_SEED
+layer_fuzz()
+{
+	local dir=$MC_ROOT/build/fuzz seed=${MC_SEED:-$((RANDOM * 32768 + RANDOM + 1))}
+	local target flags n=0 bad=0
+
+	flags="-g -O1 -std=gnu99 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all"
+	flags+=" -D_FILE_OFFSET_BITS=64 $(pkg-config --cflags libdeflate liblzf libxxhash)"
+	echo "seed $seed (MC_SEED)"
+	for target in "$MC_ROOT"/test/fuzz/fuzz_*.c; do
+		target=$(basename "$target" .c)
+		mkdir -p "$dir/$target"
+		# shellcheck disable=SC2086
+		(cd "$MC_ROOT" && clang $flags -Isrc -Itest/unit -o "$dir/$target.bin" "test/fuzz/$target.c" \
+			src/base/error.c src/base/memory.c src/manifest/*.c src/matrix/*.c \
+			$(pkg-config --libs libdeflate liblzf libxxhash)) || return
+		n=$((n + 1))
+		if (cd "$dir" && "./$target.bin" -seed="$seed" -max_total_time="${MC_FUZZ_SECONDS:-20}" \
+			-artifact_prefix="$MC_ROOT/build/test/$target-" -print_final_stats=1 "$target" >"$target.log" 2>&1); then
+			echo "ok $n - $target: $(sed -n 's/^stat::number_of_executed_units: *//p' "$dir/$target.log") executions"
+		else
+			tail -n 40 "$dir/$target.log"
+			echo "not ok $n - $target: the input is in build/test"
+			bad=1
+		fi
+	done
+	echo "1..$n"
+	return "$bad"
 }
 
 layer_source()

@@ -15,7 +15,7 @@
 #include "base/memory.h"
 #include "matrix_sample.h"
 
-static const MatrixLimits limits = {1 << 20};
+static const MatrixLimits limits = {1 << 20, 1 << 30};
 
 /* A small sparse matrix stored by a pipeline. */
 static void

@@ -12,7 +12,7 @@
 #endif
 #include "matrix_sample.h"
 
-static const MatrixLimits limits = {1 << 20};
+static const MatrixLimits limits = {1 << 20, 1 << 30};
 
 /* Differences between a result and the control. */
 static long
@@ -282,6 +282,30 @@ test_spans(void)
 	sample_matrix_free(&m);
 }
 
+/* Entries above the limit of one call are refused; fewer rows still work. */
+static void
+test_read_limit(SampleMatrix *m, MatrixRows *rows)
+{
+	MatrixLimits narrow = {1 << 20, 4000};
+	uint64_t	all[500];
+	Matrix	   *matrix;
+	McError		err;
+
+	mc_error_init(&err);
+	for (int i = 0; i < 500; i++)
+		all[i] = (uint64_t) i;
+	must(matrix_open(m->manifest, 0, &narrow, NULL, &matrix, &err), &err);
+	ok(!matrix_read_rows(matrix, m->fd, all, 500, NULL, m->n_cols, rows,
+						 &err) && err.code == MC_LIMIT && rows->n_rows == 0,
+	   "too many entries in one call: %s (%s)", err.message, err.detail);
+	mc_error_init(&err);
+	must(matrix_read_rows(matrix, m->fd, all, 3, NULL, m->n_cols, rows, &err),
+		 &err);
+	is_int(compare_rows(m, all, 3, NULL, m->n_cols, rows), 0,
+		   "and the matrix works as before");
+	matrix_close(matrix);
+}
+
 /* One chunk for all: decoded once, for many calls. */
 static void
 test_giant_chunk(void)
@@ -292,7 +316,7 @@ test_giant_chunk(void)
 	ArraySpec	index = data;
 	Matrix	   *matrix;
 	MatrixRows	rows;
-	MatrixLimits tight = {60000 * 4 - 1};
+	MatrixLimits tight = {60000 * 4 - 1, 1 << 30};
 	McError		err;
 	long		wrong = 0;
 
@@ -320,6 +344,7 @@ test_giant_chunk(void)
 	ok(!matrix_open(m.manifest, 0, &tight, NULL, &matrix, &err) &&
 	   err.code == MC_LIMIT && matrix == NULL, "above the limit: %s (%s)",
 	   err.message, err.detail);
+	test_read_limit(&m, &rows);
 	matrix_rows_reset(&rows);
 	sample_matrix_free(&m);
 }
