@@ -29,6 +29,7 @@
 #include "pg/errors.h"
 #include "pg/guc.h"
 #include "pg/h5adfile.h"
+#include "pg/opened.h"
 #include "pg/program.h"
 
 #define MIN_FILE_SIZE_LIMIT ((uint64) 256 * 1024 * 1024)
@@ -116,7 +117,8 @@ take_slot(MappedcollBuildQueue *queue, MappedcollBuild *build)
 
 	while (slot->build != NULL)
 		slot++;
-	while (n < SLOT_DESCRIPTORS + SPARE_DESCRIPTORS && AcquireExternalFD())
+	while (n < SLOT_DESCRIPTORS + SPARE_DESCRIPTORS &&
+		   mappedcoll_acquire_descriptor())
 		n++;
 	slot->n_external = Min(n, SLOT_DESCRIPTORS);
 	for (int i = slot->n_external; i < n; i++)

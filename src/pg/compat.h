@@ -2,8 +2,8 @@
  * compat.h
  *		What differs between PostgreSQL 13 and 18, and between C libraries.
  *
- * The only place with tests of PG_VERSION_NUM; everything else is written
- * against the names below.
+ * Tests of PG_VERSION_NUM stand here and in versions.h alone; everything else
+ * is written against their names.
  */
 #ifndef MAPPEDCOLL_COMPAT_H
 #define MAPPEDCOLL_COMPAT_H

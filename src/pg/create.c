@@ -30,6 +30,7 @@
 #include "utils/lsyscache.h"
 #include "utils/varlena.h"
 
+#include "pg/arguments.h"
 #include "pg/column.h"
 #include "pg/expand.h"
 #include "pg/manifests.h"
@@ -183,17 +184,6 @@ add_obs(Definition *def, MappedcollOpened *opened)
 					mappedcoll_cstring(column->name, strlen(column->name)),
 					mappedcoll_obs_type(column->type));
 	}
-}
-
-/* Does any file have the layer? */
-static bool
-has_matrix(MappedcollOpened *opened)
-{
-	for (int i = 0; i < opened->n_files; i++)
-		if (manifest_matrix(opened->manifests[i], 0)->kind !=
-			MANIFEST_NO_MATRIX)
-			return true;
-	return false;
 }
 
 /* Add the columns of genes; raises an error for an unknown one. */
@@ -432,10 +422,7 @@ refuse_nulls(FunctionCallInfo fcinfo)
 	"vectors", "genes", "obsm"};
 
 	for (size_t i = 0; i < lengthof(names); i++)
-		if (PG_ARGISNULL(i))
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("%s must not be null", names[i])));
+		mappedcoll_require_argument(fcinfo, (int) i, names[i]);
 }
 
 /*
@@ -465,7 +452,7 @@ mappedcoll_create_collection(PG_FUNCTION_ARGS)
 	options->var_join = var_join;
 
 	opened = mappedcoll_open_definition(options);
-	if (has_matrix(opened))
+	if (mappedcoll_has_matrix(opened))
 		(void) mappedcoll_axis(opened);
 	else
 		ereport(NOTICE,
@@ -481,7 +468,7 @@ mappedcoll_create_collection(PG_FUNCTION_ARGS)
 	add_obs(&def, opened);
 	add_genes(&def, opened, text_list(fcinfo, 5, "genes"));
 	add_obsm(&def, opened, text_list(fcinfo, 6, "obsm"));
-	if (has_matrix(opened))
+	if (mappedcoll_has_matrix(opened))
 	{
 		add_field(&def, MAPPEDCOLL_X, arrays ? FLOAT4ARRAYOID : BYTEAOID);
 		add_field(&def, MAPPEDCOLL_X_INDICES,
@@ -530,10 +517,7 @@ mappedcoll_refresh_collection(PG_FUNCTION_ARGS)
 	MappedcollManifestRequest *requests;
 	int			built = 0;
 
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("collection must not be null")));
+	mappedcoll_require_argument(fcinfo, 0, "collection");
 	named = PG_GETARG_OID(0);
 	relid = mappedcoll_foreign_table(named);
 	if (!mappedcoll_owns_table(named, GetUserId()))

@@ -14,6 +14,7 @@
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
+#include "pg/arguments.h"
 #include "pg/labels.h"
 #include "pg/opened.h"
 #include "pg/rights.h"
@@ -59,10 +60,7 @@ begin_rows(FunctionCallInfo fcinfo, ResultRows *rows)
 static MappedcollOpened *
 open_argument(FunctionCallInfo fcinfo)
 {
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("collection must not be null")));
+	mappedcoll_require_argument(fcinfo, 0, "collection");
 	return mappedcoll_open_readable(PG_GETARG_OID(0), CurrentMemoryContext);
 }
 
@@ -221,10 +219,7 @@ mappedcoll_labels_of(PG_FUNCTION_ARGS)
 	const uint8 *mask;
 	ResultRows	rows;
 
-	if (PG_ARGISNULL(1))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("weight_by must not be null")));
+	mappedcoll_require_argument(fcinfo, 1, "weight_by");
 	weight = mappedcoll_weight_parse(opened,
 									 text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	mappedcoll_check_select(PG_GETARG_OID(0), GetUserId(), weight->names);

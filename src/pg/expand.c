@@ -4,11 +4,16 @@
  *
  * A path that exists is that path, even if it has characters of a glob.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE				/* GLOB_ALTDIRFUNC */
+#endif
 #include "postgres.h"
 
+#include <dirent.h>
 #include <glob.h>
 #include <sys/stat.h>
 
+#include "miscadmin.h"
 #include "storage/fd.h"
 
 #include "pg/expand.h"
@@ -93,19 +98,79 @@ add_directory(Expansion *expansion, const char *path)
 	add_sorted(expansion, paths);
 }
 
+#ifdef GLOB_ALTDIRFUNC
+/* opendir for glob, which can't be left by an error: ends it early instead. */
+static void *
+open_unless_interrupted(const char *path)
+{
+	if (InterruptPending)
+	{
+		errno = EINTR;
+		return NULL;
+	}
+	return opendir(path);
+}
+
+/* readdir with the types that glob wants. */
+static struct dirent *
+read_entry(void *dir)
+{
+	return readdir(dir);
+}
+
+/* closedir with the types that glob wants. */
+static void
+close_directory(void *dir)
+{
+	closedir(dir);
+}
+#endif
+
+/* glob that a cancelled query ends; the caller frees found in any case. */
+static int
+run_glob(const char *pattern, glob_t *found)
+{
+	int			flags = GLOB_NOSORT;
+	int			result;
+
+	memset(found, 0, sizeof(*found));
+#ifdef GLOB_ALTDIRFUNC
+	flags |= GLOB_ALTDIRFUNC;
+	found->gl_opendir = open_unless_interrupted;
+	found->gl_readdir = read_entry;
+	found->gl_closedir = close_directory;
+	found->gl_lstat = lstat;
+	found->gl_stat = stat;
+#endif
+	result = glob(pattern, flags, NULL, found);
+	if (InterruptPending)
+	{
+		globfree(found);
+		memset(found, 0, sizeof(*found));
+		CHECK_FOR_INTERRUPTS();
+		/* the interrupt was of another kind */
+		return run_glob(pattern, found);
+	}
+	return result;
+}
+
 /* Add the files that match a glob. */
 static void
 add_glob(Expansion *expansion, const char *pattern)
 {
 	List	   *paths = NIL;
 	glob_t		found;
-	int			result;
+	int			result = run_glob(pattern, &found);
 
-	result = glob(pattern, GLOB_NOSORT, NULL, &found);
 	if (result != 0 && result != GLOB_NOMATCH)
+	{
+		globfree(&found);
 		ereport(ERROR,
-				(errcode(ERRCODE_IO_ERROR),
-				 errmsg("could not expand \"%s\"", pattern)));
+				(errcode(result == GLOB_NOSPACE ? ERRCODE_OUT_OF_MEMORY :
+						 ERRCODE_IO_ERROR),
+				 errmsg("could not look for files that match \"%s\"",
+						pattern)));
+	}
 	PG_TRY();
 	{
 		for (size_t i = 0; result == 0 && i < found.gl_pathc; i++)

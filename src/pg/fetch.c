@@ -115,6 +115,24 @@ mappedcoll_fetch_create(MappedcollOpened *opened, const MappedcollWant *want)
 	return fetch;
 }
 
+/* Columns of an element of obsm, in the file where it has most. */
+static double
+widest_obsm(MappedcollOpened *opened, const char *name)
+{
+	double		widest = 0;
+
+	for (int f = 0; f < opened->n_files; f++)
+	{
+		int			i = mappedcoll_find_obsm(opened, f, name);
+
+		if (i >= 0)
+			widest = Max(widest,
+						 (double) manifest_matrix(opened->manifests[f],
+												  i)->n_cols);
+	}
+	return widest;
+}
+
 /* See fetch.h. */
 int
 mappedcoll_fetch_batch_size(MappedcollFetch *fetch, Size bytes, int max)
@@ -135,6 +153,8 @@ mappedcoll_fetch_batch_size(MappedcollFetch *fetch, Size bytes, int max)
 	}
 	if (fetch->axis != NULL && rows > 0)
 		row += entries / rows * 8.0;
+	for (int o = 0; o < fetch->want.n_obsm; o++)
+		row += widest_obsm(fetch->opened, fetch->want.obsm[o]) * 4.0;
 	fits = bytes / row;
 	return fits < 1 ? 1 : (fits > max ? max : (int) fits);
 }
@@ -283,7 +303,6 @@ count_read(MappedcollFetch *fetch, Matrix *matrix, const MatrixStats *before)
 {
 	const MatrixStats *after = matrix_stats(matrix);
 
-	fetch->stats.rows += after->rows - before->rows;
 	fetch->stats.bytes_read += after->bytes_read - before->bytes_read;
 	fetch->stats.chunks_decoded +=
 		after->chunks_decoded - before->chunks_decoded;

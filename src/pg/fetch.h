@@ -61,7 +61,7 @@ extern bool mappedcoll_fetch_gene(MappedcollFetch *fetch, int i, int g,
 extern bool mappedcoll_fetch_obsm(MappedcollFetch *fetch, int i, int o,
 								  Oid typid, Datum *value);
 
-/* What the reads of this fetch cost so far. */
+/* Bytes and chunks that the reads of this fetch cost so far. */
 extern const MatrixStats *mappedcoll_fetch_stats(MappedcollFetch *fetch);
 
 #endif							/* MAPPEDCOLL_FETCH_H */

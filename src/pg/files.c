@@ -65,6 +65,19 @@ close_oldest(void)
 	close_entry(oldest);
 }
 
+/* See opened.h. */
+bool
+mappedcoll_acquire_descriptor(void)
+{
+	while (!AcquireExternalFD())
+	{
+		if (n_open_files == 0)
+			return false;
+		close_oldest();
+	}
+	return true;
+}
+
 /* Raise an error unless st is of the file that the manifest describes. */
 static void
 check_identity(MappedcollOpened *opened, int file, const struct stat *st)
@@ -75,7 +88,12 @@ check_identity(MappedcollOpened *opened, int file, const struct stat *st)
 
 	mappedcoll_identity(st, &found);
 	if (!mappedcoll_identity_equal(known, &found))
+	{
+		/* what is kept of this version is of no use any more */
+		mappedcoll_files_close(opened);
+		opened->stale = true;
 		mappedcoll_raise_changed(opened->options->files[file], known, &found);
+	}
 }
 
 /* Compare the file that the path names now with its manifest. */
@@ -110,33 +128,50 @@ mappedcoll_file_check(MappedcollOpened *opened, int file, int fd)
 	check_identity(opened, file, &st);
 }
 
+/* Make room for one more entry. */
+static void
+reserve_entry(void)
+{
+	int			capacity = Max(16, open_files_capacity * 2);
+
+	if (n_open_files < open_files_capacity)
+		return;
+	if (open_files == NULL)
+		open_files = MemoryContextAlloc(TopMemoryContext,
+										sizeof(OpenFile) * capacity);
+	else
+		open_files = repalloc(open_files, sizeof(OpenFile) * capacity);
+	open_files_capacity = capacity;
+}
+
 /* Open a file of the collection and keep it. */
 static int
 open_file(MappedcollOpened *opened, int file)
 {
+	OpenFile   *entry;
 	struct stat st;
 	int			fd;
 
 	while (n_open_files >= mappedcoll_max_open_files)
 		close_oldest();
-	if (n_open_files == open_files_capacity)
+	reserve_entry();
+	if (!mappedcoll_acquire_descriptor())
+		mappedcoll_raise_descriptors();
+	PG_TRY();
 	{
-		int			capacity = Max(16, open_files_capacity * 2);
-
-		if (open_files == NULL)
-			open_files = MemoryContextAlloc(TopMemoryContext,
-											sizeof(OpenFile) * capacity);
-		else
-			open_files = repalloc(open_files, sizeof(OpenFile) * capacity);
-		open_files_capacity = capacity;
+		fd = mappedcoll_h5ad_open(opened->options->files[file], &st);
 	}
-	fd = mappedcoll_h5ad_open(opened->options->files[file], &st);
-	ReserveExternalFD();
-	open_files[n_open_files].opened = opened;
-	open_files[n_open_files].file = file;
-	open_files[n_open_files].fd = fd;
-	open_files[n_open_files].last_use = ++use_counter;
-	n_open_files++;
+	PG_CATCH();
+	{
+		ReleaseExternalFD();
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	entry = &open_files[n_open_files++];
+	entry->opened = opened;
+	entry->file = file;
+	entry->fd = fd;
+	entry->last_use = ++use_counter;
 	check_identity(opened, file, &st);
 	return fd;
 }

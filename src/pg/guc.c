@@ -70,7 +70,7 @@ define_manifest_gucs(void)
 							"processors, but at least 2 and at most 8.",
 							&mappedcoll_manifest_workers,
 							default_workers(), 1, 64,
-							PGC_USERSET, 0, NULL, NULL, NULL);
+							PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("mappedcoll.manifest_memory",
 							"Memory that the building of one manifest may use.",
 							"Limits the address space of each manifest program. A file with very "
@@ -107,6 +107,6 @@ mappedcoll_define_gucs(void)
 							"raising this beyond the memory of the server.",
 							&mappedcoll_max_chunk_size,
 							1024 * 1024, 64, MAX_KILOBYTES,
-							PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
+							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("mappedcoll");
 }

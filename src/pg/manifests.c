@@ -23,6 +23,7 @@
 #include "pg/errors.h"
 #include "pg/h5adfile.h"
 #include "pg/manifests.h"
+#include "pg/opened.h"
 
 /* One call of mappedcoll_manifests_open. */
 typedef struct Finder
@@ -49,7 +50,7 @@ open_manifest(const char *name, bool whole)
 	int			fd;
 	bool		opened;
 
-	if (!AcquireExternalFD())
+	if (!mappedcoll_acquire_descriptor())
 		mappedcoll_raise_descriptors();
 	fd = BasicOpenFile(name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK |
 					   PG_BINARY);

@@ -27,7 +27,29 @@
 #include "pg/versions.h"
 
 static List *all_opened = NIL;	/* in TopMemoryContext */
-static uint64 last_generation = 0;
+
+/* The table being opened, and whether it was invalidated meanwhile */
+static Oid	opening_relid = InvalidOid;
+static bool opening_invalidated = false;
+
+/* Close the matrices that are open. */
+static void
+close_matrices(MappedcollOpened *opened)
+{
+	for (int i = 0; i < opened->n_files; i++)
+	{
+		int			n;
+
+		if (opened->matrices == NULL || opened->matrices[i] == NULL)
+			continue;
+		n = manifest_header(opened->manifests[i])->n_matrices;
+		for (int j = 0; j < n; j++)
+		{
+			matrix_close(opened->matrices[i][j]);
+			opened->matrices[i][j] = NULL;
+		}
+	}
+}
 
 /* Free what is not PostgreSQL's; the reset callback of opened->context. */
 static void
@@ -37,16 +59,7 @@ release_opened(void *arg)
 
 	mappedcoll_files_close(opened);
 	mappedcoll_labels_release(opened);
-	for (int i = 0; i < opened->n_files; i++)
-	{
-		if (opened->matrices != NULL && opened->matrices[i] != NULL)
-		{
-			int			n = manifest_header(opened->manifests[i])->n_matrices;
-
-			for (int j = 0; j < n; j++)
-				matrix_close(opened->matrices[i][j]);
-		}
-	}
+	close_matrices(opened);
 	collection_free(opened->collection);
 	for (int i = 0; i < opened->n_files; i++)
 		if (opened->manifests != NULL)
@@ -162,7 +175,6 @@ make_opened(void)
 
 	opened = MemoryContextAllocZero(context, sizeof(MappedcollOpened));
 	opened->context = context;
-	opened->generation = ++last_generation;
 	callback = MemoryContextAlloc(context, sizeof(MemoryContextCallback));
 	callback->func = release_opened;
 	callback->arg = opened;
@@ -205,6 +217,8 @@ create_opened(Oid relid)
 	MappedcollOpened *opened = make_opened();
 	MemoryContext old = MemoryContextSwitchTo(opened->context);
 
+	opening_relid = relid;
+	opening_invalidated = false;
 	opened->relid = relid;
 	opened->options = mappedcoll_options_get(relid);
 	read_attributes(opened);
@@ -214,6 +228,8 @@ create_opened(Oid relid)
 	old = MemoryContextSwitchTo(TopMemoryContext);
 	all_opened = lappend(all_opened, opened);
 	MemoryContextSwitchTo(old);
+	opened->stale = opening_invalidated;
+	opening_relid = InvalidOid;
 	MemoryContextSetParent(opened->context, TopMemoryContext);
 	return opened;
 }
@@ -246,6 +262,8 @@ relcache_callback(Datum arg, Oid relid)
 	ListCell   *lc;
 
 	(void) arg;
+	if (relid == InvalidOid || relid == opening_relid)
+		opening_invalidated = true;
 	foreach(lc, all_opened)
 	{
 		MappedcollOpened *opened = lfirst(lc);
@@ -363,6 +381,11 @@ mappedcoll_matrix(MappedcollOpened *opened, int file, int i)
 {
 	Matrix	  **slot = &opened->matrices[file][i];
 
+	if (opened->chunk_limit != mappedcoll_max_chunk_size)
+	{
+		close_matrices(opened);
+		opened->chunk_limit = mappedcoll_max_chunk_size;
+	}
 	if (*slot == NULL)
 	{
 		MatrixLimits limits;
@@ -382,6 +405,17 @@ mappedcoll_matrix(MappedcollOpened *opened, int file, int i)
 		}
 	}
 	return *slot;
+}
+
+/* See opened.h. */
+bool
+mappedcoll_has_matrix(MappedcollOpened *opened)
+{
+	for (int i = 0; i < opened->n_files; i++)
+		if (manifest_matrix(opened->manifests[i], 0)->kind !=
+			MANIFEST_NO_MATRIX)
+			return true;
+	return false;
 }
 
 /* See opened.h. */

@@ -36,8 +36,8 @@ typedef struct MappedcollOpened
 	Manifest  **manifests;		/* owned [n_files] */
 	Collection *collection;		/* owned */
 	Matrix   ***matrices;		/* owned [n_files][matrices], NULL = not open */
+	int			chunk_limit;	/* mappedcoll.max_chunk_size they obey */
 	List	   *labels;			/* MappedcollLabelEntry, see labels.c */
-	uint64		generation;		/* never used twice in this backend */
 	int			users;			/* scans and calls that hold it */
 	bool		stale;			/* not to be handed out again */
 } MappedcollOpened;
@@ -78,10 +78,13 @@ extern void mappedcoll_forget(Oid relid);
 extern void mappedcoll_check_files(MappedcollOpened *opened);
 
 /*
- * Matrix number i of a file, opened at the first call.  Raises errors that
- * name the file.
+ * Matrix number i of a file, opened at the first call.  Good until the next
+ * call.  Raises errors that name the file.
  */
 extern Matrix *mappedcoll_matrix(MappedcollOpened *opened, int file, int i);
+
+/* Does any file have the layer? */
+extern bool mappedcoll_has_matrix(MappedcollOpened *opened);
 
 /* Number of the matrix named "obsm/NAME" in a file, or -1. */
 extern int	mappedcoll_find_obsm(MappedcollOpened *opened, int file,
@@ -113,6 +116,12 @@ extern int	mappedcoll_file_fd(MappedcollOpened *opened, int file);
 
 /* Raise an error if the file changed since mappedcoll_file_fd gave fd. */
 extern void mappedcoll_file_check(MappedcollOpened *opened, int file, int fd);
+
+/*
+ * AcquireExternalFD, at the cost of descriptors that are kept here.  False:
+ * there is none left.
+ */
+extern bool mappedcoll_acquire_descriptor(void);
 
 /* Close the descriptors of an opened collection. */
 extern void mappedcoll_files_close(MappedcollOpened *opened);

@@ -407,8 +407,8 @@ member_is_row_index(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec,
 }
 
 /*
- * Add a path for each join clause "row_index = something of other tables", so
- * that a nested loop can fetch the rows that those tables name.
+ * Add a path for each join clause "row_index = something of other tables", or
+ * = ANY, so that a nested loop can fetch the rows that those tables name.
  */
 static void
 add_join_paths(PlannerInfo *root, RelOptInfo *baserel)
@@ -430,11 +430,14 @@ add_join_paths(PlannerInfo *root, RelOptInfo *baserel)
 		RowClause	row;
 		Relids		outer;
 		ListCell   *known;
+		double		rows;
 		bool		seen = false;
 
 		if (!join_clause_is_movable_to(info, baserel) ||
 			!match_row_clause(root, info->clause, baserel, plan->opened,
-							  &row) || row.condition != MAPPEDCOLL_ROW_EQ)
+							  &row) ||
+			(row.condition != MAPPEDCOLL_ROW_EQ &&
+			 row.condition != MAPPEDCOLL_ROW_ANY))
 			continue;
 		outer = bms_union(info->clause_relids, baserel->lateral_relids);
 		outer = bms_del_member(outer, baserel->relid);
@@ -444,9 +447,11 @@ add_join_paths(PlannerInfo *root, RelOptInfo *baserel)
 			continue;
 		outers = lappend(outers, outer);
 		/* a number names at most one row, whatever the statistics say */
+		rows = row.condition == MAPPEDCOLL_ROW_EQ ? 1 :
+			mappedcoll_array_length(root, (Node *) row.value);
 		param = get_baserel_parampathinfo(root, baserel, outer);
-		param->ppi_rows = 1;
-		add_scan_path(root, baserel, 1, outer);
+		param->ppi_rows = rows;
+		add_scan_path(root, baserel, rows, outer);
 	}
 }
 

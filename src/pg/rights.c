@@ -78,7 +78,7 @@ mappedcoll_field_column(MappedcollOpened *opened, MappedcollField field)
 			 errmsg("collection \"%s\" has no column that shows %s",
 					mappedcoll_collection_name(opened),
 					mappedcoll_field_name(field)),
-			 field < MAPPEDCOLL_X ? 0 :
+			 field < MAPPEDCOLL_X || mappedcoll_has_matrix(opened) ? 0 :
 			 errhint("A collection of files without expression data can be "
 					 "sampled by TABLESAMPLE weighted.")));
 	return NULL;

@@ -15,6 +15,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
+#include "pg/arguments.h"
 #include "pg/fetch.h"
 #include "pg/opened.h"
 #include "pg/rights.h"
@@ -54,26 +55,16 @@ typedef struct SampleState
 	int			next;
 } SampleState;
 
-/* Raise an error if argument number i, called name, is NULL. */
-static void
-require_argument(FunctionCallInfo fcinfo, int i, const char *name)
-{
-	if (PG_ARGISNULL(i))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", name)));
-}
-
 /* Read and check the arguments. */
 static void
 read_arguments(FunctionCallInfo fcinfo, SampleArguments *args)
 {
-	require_argument(fcinfo, 0, "collection");
-	require_argument(fcinfo, 1, "batch_size");
-	require_argument(fcinfo, 4, "step");
-	require_argument(fcinfo, 5, "rank");
-	require_argument(fcinfo, 6, "world_size");
-	require_argument(fcinfo, 7, "replacement");
+	mappedcoll_require_argument(fcinfo, 0, "collection");
+	mappedcoll_require_argument(fcinfo, 1, "batch_size");
+	mappedcoll_require_argument(fcinfo, 4, "step");
+	mappedcoll_require_argument(fcinfo, 5, "rank");
+	mappedcoll_require_argument(fcinfo, 6, "world_size");
+	mappedcoll_require_argument(fcinfo, 7, "replacement");
 	args->relid = PG_GETARG_OID(0);
 	args->batch_size = PG_GETARG_INT32(1);
 	args->weight_by = PG_ARGISNULL(2) ? NULL :

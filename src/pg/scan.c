@@ -50,7 +50,7 @@ typedef struct MappedcollScanState
 	uint64	   *rows;			/* [max_rows] the batch */
 	int			n_rows;
 	int			next;			/* of the batch: what Iterate returns next */
-	uint64		rows_returned;
+	uint64		rows_read;		/* in all batches */
 } MappedcollScanState;
 
 /* See fdw.h. */
@@ -226,6 +226,7 @@ next_batch(MappedcollScanState *state)
 
 	CHECK_FOR_INTERRUPTS();
 	state->n_rows = mappedcoll_source_next(&state->source, state->rows, max);
+	state->rows_read += state->n_rows;
 	state->next = 0;
 	state->next_rows = Min(state->max_rows, max * 2);
 	if (state->n_rows > 0 && state->fetch != NULL)
@@ -260,7 +261,6 @@ mappedcollIterateForeignScan(ForeignScanState *node)
 									 state->rows[i],
 									 &slot->tts_values[column->position]);
 	}
-	state->rows_returned++;
 	ExecStoreVirtualTuple(slot);
 	mappedcoll_row_to_tid(state->rows[i], &slot->tts_tid);
 	return slot;
@@ -292,7 +292,7 @@ mappedcoll_scan_counts(ForeignScanState *node, MappedcollScanCounts *counts)
 
 	memset(counts, 0, sizeof(*counts));
 	counts->ranges = state->n_ranges;
-	counts->rows = state->rows_returned;
+	counts->rows = state->rows_read;
 	if (state->fetch != NULL)
 	{
 		const MatrixStats *stats = mappedcoll_fetch_stats(state->fetch);

@@ -21,6 +21,7 @@
 #include "parser/parse_relation.h"
 #include "parser/parser.h"
 #include "utils/acl.h"
+#include "utils/selfuncs.h"
 
 /* 17 added fdw_restrictinfo, 18 disabled_nodes. */
 static inline ForeignPath *
@@ -64,6 +65,18 @@ mappedcoll_pull_varnos(PlannerInfo *root, Node *node)
 #else
 	(void) root;
 	return pull_varnos(node);
+#endif
+}
+
+/* 17 added the planner's state. */
+static inline double
+mappedcoll_array_length(PlannerInfo *root, Node *array)
+{
+#if PG_VERSION_NUM >= 170000
+	return estimate_array_length(root, array);
+#else
+	(void) root;
+	return estimate_array_length(array);
 #endif
 }
 
