@@ -26,8 +26,9 @@ typedef enum McErrorCode
 	MC_NO_MEMORY,				/* an allocation failed */
 	MC_INTERRUPTED,				/* the interrupt flag was seen set */
 	MC_INVALID,					/* the caller's argument is out of range */
-	MC_MANIFEST					/* bytes of a manifest break its format: it
+	MC_MANIFEST,				/* bytes of a manifest break its format: it
 								 * must be built anew */
+	MC_BUSY						/* another program is writing the file */
 } McErrorCode;
 
 typedef struct McError

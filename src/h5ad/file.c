@@ -193,7 +193,7 @@ check_flags(const unsigned char found[SUPERBLOCK_BYTES], McError *err)
 {
 	if (found[8] < 3 || (found[11] & (FLAG_WRITE | FLAG_SWMR)) == 0)
 		return true;
-	mc_error(err, MC_CORRUPT, "file is open for writing, or was not closed "
+	mc_error(err, MC_BUSY, "file is open for writing, or was not closed "
 			 "after it");
 	return mc_error_detail(err, "HDF5's consistency flags are set; h5clear -s "
 						   "clears them where no program writes the file.");
@@ -271,7 +271,7 @@ check_root(H5adFile *file, McError *err)
 		return false;
 	if (!h5ad_exists(file, file->file, "obs", &has_obs, err) ||
 		!h5ad_exists(file, file->file, "var", &has_var, err))
-		return h5ad_prefix(err, "file");
+		return h5ad_prefix(err, "root group");
 	if (has_obs && has_var && (encoding[0] == '\0' ||
 							   strcmp(encoding, "anndata") == 0))
 		return true;

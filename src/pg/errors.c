@@ -25,6 +25,8 @@ static const ErrorMapping error_mappings[] = {
 		"mappedcoll reads AnnData files in HDF5 format (.h5ad), as "
 	"anndata.AnnData.write_h5ad writes them."},
 	{MC_MISSING, ERRCODE_UNDEFINED_OBJECT, NULL},
+	{MC_BUSY, ERRCODE_OBJECT_IN_USE,
+	"Try again when the program that writes the file has closed it."},
 	{MC_CHANGED, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 	"Call refresh_collection on the collection."},
 	{MC_IO, ERRCODE_IO_ERROR, NULL},

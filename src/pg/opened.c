@@ -444,7 +444,16 @@ mappedcoll_axis(MappedcollOpened *opened)
 
 	mc_error_init(&err);
 	if (!collection_axis(opened->collection, &axis, &err))
-		mappedcoll_fail(opened, collection_error_file(opened->collection),
-						&err);
+	{
+		int			file = collection_error_file(opened->collection);
+
+		if (err.code == MC_INVALID)
+			mappedcoll_raise_hint(&err, file >= 0 ?
+								  opened->options->files[file] : NULL,
+								  "Genes are joined by var_names: they must "
+								  "be unique in each file, and of one kind "
+								  "(symbols or identifiers) in all.");
+		mappedcoll_fail(opened, file, &err);
+	}
 	return axis;
 }

@@ -290,7 +290,8 @@ hear_error(MappedcollProgram *program, char **fields, int n)
 	uint64		code;
 
 	if (n < 3 || n > 4 || !parse_number(fields[1], &code) ||
-		code < MC_CORRUPT || code > MC_INVALID || code == MC_INTERRUPTED ||
+		code < MC_CORRUPT || code > MC_BUSY || code == MC_INTERRUPTED ||
+		code == MC_MANIFEST ||
 		fields[2][0] == '\0')
 		return false;
 	program->error.code = (McErrorCode) code;

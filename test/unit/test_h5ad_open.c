@@ -17,7 +17,7 @@ static const struct
 	{"header_only", MC_CORRUPT, "could not open the HDF5 file", "HDF5 says: "},
 	{"truncated", MC_CORRUPT, "file is truncated",
 	"It has 11204 bytes, but its superblock says 11304."},
-	{"open_for_writing", MC_CORRUPT,
+	{"open_for_writing", MC_BUSY,
 		"file is open for writing, or was not closed after it",
 	"HDF5's consistency flags are set"},
 	{"other_10x", MC_NOT_H5AD, "not an AnnData file",
