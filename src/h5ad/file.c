@@ -41,6 +41,7 @@ typedef struct ErrorWalk
 {
 	char		words[256];
 	bool		no_memory;
+	bool		newer;			/* a message of a version that is not known */
 } ErrorWalk;
 
 static herr_t
@@ -54,6 +55,9 @@ walk_error(unsigned n, const H5E_error2_t *entry, void *data)
 		(entry->desc != NULL &&
 		 strstr(entry->desc, "memory allocation failed") != NULL))
 		walk->no_memory = true;
+	if (entry->min_num == H5E_VERSION || (entry->desc != NULL &&
+		 strstr(entry->desc, "bad version number") != NULL))
+		walk->newer = true;
 	return 0;
 }
 
@@ -77,6 +81,9 @@ h5ad_failed(H5adFile *file, McError *err, const char *format,...)
 	}
 	else if (walk.no_memory || file->recorder.no_memory)
 		mc_error(err, MC_NO_MEMORY, "%s: out of memory", message);
+	else if (walk.newer)
+		mc_error(err, MC_UNSUPPORTED, "%s: it is damaged, or was written by a "
+				 "newer version of HDF5", message);
 	else
 		mc_error(err, MC_CORRUPT, "%s", message);
 	if (walk.words[0] != '\0')
@@ -364,48 +371,71 @@ check_link(H5adFile *file, hid_t parent, const char *path, McError *err)
 					"user-defined", path);
 }
 
-/* Can the last component of path be looked up at all? */
+/* Is path, which exists below parent, a group? */
 static bool
-component_is_plain(const char *component)
+check_group(H5adFile *file, hid_t parent, const char *path, bool *is,
+			McError *err)
 {
-	return component[0] != '\0' && strcmp(component, ".") != 0;
+	hid_t		object = H5Oopen(parent, path, file->lapl);
+
+	if (object < 0)
+		return h5ad_failed(file, err, "could not open \"%s\"", path);
+	*is = H5Iget_type(object) == H5I_GROUP;
+	h5ad_handle_close(object);
+	return true;
 }
 
-/* See internal.h. */
+/*
+ * Does path, of which all but the last component are groups that exist, exist
+ * itself?
+ */
+static bool
+link_exists(H5adFile *file, hid_t parent, const char *path, bool *exists,
+			McError *err)
+{
+	htri_t		found = H5Lexists(parent, path, file->lapl);
+
+	*exists = found > 0;
+	if (found < 0)
+		return h5ad_failed(file, err, "could not look up \"%s\"", path);
+	return found == 0 || check_link(file, parent, path, err);
+}
+
+/*
+ * See internal.h.  The components are looked up one after the other, because
+ * HDF5 fails on a path through what is no group.  Like HDF5, this passes over
+ * empty components; "." is no name of an element.
+ */
 bool
 h5ad_exists(H5adFile *file, hid_t parent, const char *path, bool *exists,
 			McError *err)
 {
 	char	   *walked = mc_strndup(path, strlen(path), err);
 	char	   *component = walked;
-	bool		done = false;
 	bool		ok = walked != NULL;
+	bool		is_group = true;	/* what the walk has reached */
+	bool		there = false;
 
-	*exists = false;
-	while (ok && !done)
+	while (ok && component != NULL)
 	{
 		char	   *slash = strchr(component, '/');
-		htri_t		found;
 
 		if (slash != NULL)
 			*slash = '\0';
-		if (!component_is_plain(component))
-			break;
-		found = H5Lexists(parent, walked, file->lapl);
-		if (found > 0)
-			ok = check_link(file, parent, walked, err);
-		else if (found < 0)
-			ok = h5ad_failed(file, err, "could not look up \"%s\"", path);
-		if (found <= 0 || !ok)
-			break;
-		if (slash == NULL)
-			*exists = done = true;
-		else
+		if (component[0] != '\0')
 		{
-			*slash = '/';
-			component = slash + 1;
+			there = is_group && strcmp(component, ".") != 0;
+			ok = !there || link_exists(file, parent, walked, &there, err);
+			if (ok && there)
+				ok = check_group(file, parent, walked, &is_group, err);
+			if (!ok || !there)
+				break;
 		}
+		if (slash != NULL)
+			*slash = '/';
+		component = slash != NULL ? slash + 1 : NULL;
 	}
+	*exists = ok && there;
 	mc_free(walked);
 	return ok;
 }

@@ -222,7 +222,9 @@ refuse_obsm(MappedcollOpened *opened, const char *name)
 		for (int i = 0; i < n; i++)
 		{
 			manifest_skipped(opened->manifests[f], i, &skipped, &reason);
-			if (strcmp(skipped, element) == 0)
+			/* the name of all of obsm, where that is one dataset */
+			if (strcmp(skipped, element) == 0 ||
+				strcmp(skipped, "obsm/*") == 0)
 				ereport(ERROR,
 						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						 errmsg("file \"%s\": obsm \"%s\" cannot be read: %s",

@@ -25,42 +25,47 @@ expression_text(ForeignScanState *node, Node *expr)
 														relid), false, false);
 }
 
-/* SQL name of the column that shows row_index. */
+/* SQL name of the column that shows a fixed field. */
 static const char *
-row_index_name(ForeignScanState *node)
+field_column(ForeignScanState *node, MappedcollField field)
 {
 	Relation	rel = node->ss.ss_currentRelation;
 	MappedcollAttribute *attributes = mappedcoll_attributes_get(rel);
 	TupleDesc	desc = RelationGetDescr(rel);
 
 	for (int i = 0; i < desc->natts; i++)
-		if (!attributes[i].dropped &&
-			attributes[i].field == MAPPEDCOLL_ROW_INDEX)
+		if (!attributes[i].dropped && attributes[i].field == field)
 			return quote_identifier(NameStr(TupleDescAttr(desc, i)->attname));
-	return mappedcoll_field_name(MAPPEDCOLL_ROW_INDEX);
+	return mappedcoll_field_name(field);
 }
 
-/* "row_index >= 5 AND row_index < 9" */
+/*
+ * "row_index >= 5 AND row_index < 9": the conditions with this flag (0 or
+ * MAPPEDCOLL_ON_FILE_INDEX); "" if there are none.
+ */
 static char *
-conditions_text(ForeignScanState *node, const MappedcollPlan *plan)
+conditions_text(ForeignScanState *node, const MappedcollPlan *plan, int flag)
 {
 	List	   *exprs = ((ForeignScan *) node->ss.ps.plan)->fdw_exprs;
-	const char *name = row_index_name(node);
+	const char *name = field_column(node, flag == 0 ? MAPPEDCOLL_ROW_INDEX :
+									MAPPEDCOLL_FILE_INDEX);
 	StringInfoData buf;
 	ListCell   *lc;
 
 	initStringInfo(&buf);
 	foreach(lc, plan->conditions)
 	{
-		int			i = foreach_current_index(lc);
-		MappedcollRowCondition condition = (MappedcollRowCondition)
-			lfirst_int(lc);
+		MappedcollRowCondition condition =
+			MAPPEDCOLL_CONDITION(lfirst_int(lc));
 		const char *format = condition == MAPPEDCOLL_ROW_ANY ?
 			"%s%s %s (%s)" : "%s%s %s %s";
 
-		appendStringInfo(&buf, format, i > 0 ? " AND " : "", name,
+		if ((lfirst_int(lc) & MAPPEDCOLL_ON_FILE_INDEX) != flag)
+			continue;
+		appendStringInfo(&buf, format, buf.len > 0 ? " AND " : "", name,
 						 mappedcoll_row_operator(condition),
-						 expression_text(node, list_nth(exprs, i)));
+						 expression_text(node, list_nth(exprs,
+											foreach_current_index(lc))));
 	}
 	return buf.data;
 }
@@ -105,14 +110,19 @@ mappedcollExplainForeignScan(ForeignScanState *node, ExplainState *es)
 	MappedcollScanCounts counts;
 	MappedcollPlan plan;
 	List	   *names;
+	char	   *conditions;
 
 	mappedcoll_plan_from_list(((ForeignScan *) node->ss.ps.plan)->fdw_private,
 							  &plan);
 	ExplainPropertyInteger("Files", NULL, options->n_files, es);
 	if (es->verbose)
 		ExplainPropertyText("Layer", options->layer, es);
-	if (plan.conditions != NIL)
-		ExplainPropertyText("Row Index", conditions_text(node, &plan), es);
+	conditions = conditions_text(node, &plan, MAPPEDCOLL_ON_FILE_INDEX);
+	if (conditions[0] != '\0')
+		ExplainPropertyText("File Index", conditions, es);
+	conditions = conditions_text(node, &plan, 0);
+	if (conditions[0] != '\0')
+		ExplainPropertyText("Row Index", conditions, es);
 	if (plan.sampling != MAPPEDCOLL_NO_SAMPLING)
 		ExplainPropertyText("Sampling", sampling_text(node, &plan), es);
 	names = column_names(node, &plan);

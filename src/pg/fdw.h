@@ -14,6 +14,11 @@
 #include "pg/rowset.h"
 #include "pg/tsm.h"
 
+/* Flag of a condition in a plan, and the condition without it */
+#define MAPPEDCOLL_ON_FILE_INDEX	0x100	/* else on row_index */
+#define MAPPEDCOLL_CONDITION(c) \
+	((MappedcollRowCondition) ((c) & ~MAPPEDCOLL_ON_FILE_INDEX))
+
 /*
  * What the planner tells the executor, as fdw_private of a ForeignScan (a
  * list of nodes, so that it can be copied).  fdw_exprs holds the values of
@@ -23,7 +28,8 @@
 typedef struct MappedcollPlan
 {
 	List	   *columns;		/* int: attribute numbers that are read */
-	List	   *conditions;		/* int: MappedcollRowCondition */
+	List	   *conditions;		/* int: MappedcollRowCondition, plus
+								 * MAPPEDCOLL_ON_FILE_INDEX */
 	MappedcollSampling sampling;
 	bool		repeatable;		/* REPEATABLE is given */
 	int			limit;			/* rows wanted, as far as known, or 0 */

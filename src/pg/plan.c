@@ -43,9 +43,10 @@
 #define FILE_COST		0.1		/* to look whether a file is the same */
 #define VALUE_COST		0.002	/* to decode a value */
 
-/* A condition "row_index OP expression". */
+/* A condition "row_index OP expression", or on file_index. */
 typedef struct RowClause
 {
+	MappedcollField field;		/* ROW_INDEX or FILE_INDEX */
 	MappedcollRowCondition condition;
 	Expr	   *value;
 } RowClause;
@@ -95,16 +96,19 @@ named_relid(PlannerInfo *root, RelOptInfo *baserel)
 	return relid;
 }
 
-/* Is node the column that shows row_index? */
+/* Is node the column that shows row_index or file_index? *field says which. */
 static bool
-is_row_index(Node *node, RelOptInfo *baserel, MappedcollOpened *opened)
+is_index_column(Node *node, RelOptInfo *baserel, MappedcollOpened *opened,
+				MappedcollField *field)
 {
 	Var		   *var = (Var *) node;
 
-	return IsA(node, Var) && var->varno == (int) baserel->relid &&
-		var->varlevelsup == 0 && var->varattno > 0 &&
-		var->varattno <= opened->n_attributes &&
-		opened->attributes[var->varattno - 1].field == MAPPEDCOLL_ROW_INDEX;
+	if (!IsA(node, Var) || var->varno != (int) baserel->relid ||
+		var->varlevelsup != 0 || var->varattno <= 0 ||
+		var->varattno > opened->n_attributes)
+		return false;
+	*field = opened->attributes[var->varattno - 1].field;
+	return *field == MAPPEDCOLL_ROW_INDEX || *field == MAPPEDCOLL_FILE_INDEX;
 }
 
 /*
@@ -138,7 +142,7 @@ integer_condition(Oid opno, MappedcollRowCondition *condition)
 	return true;
 }
 
-/* If clause is a condition on row_index that the scan can meet, describe it. */
+/* If clause is a condition that says which rows to scan, describe it. */
 static bool
 match_row_clause(PlannerInfo *root, Expr *clause, RelOptInfo *baserel,
 				 MappedcollOpened *opened, RowClause *out)
@@ -150,7 +154,7 @@ match_row_clause(PlannerInfo *root, Expr *clause, RelOptInfo *baserel,
 		Node	   *right = lsecond(op->args);
 		Oid			opno = op->opno;
 
-		if (!is_row_index(left, baserel, opened))
+		if (!is_index_column(left, baserel, opened, &out->field))
 		{
 			Node	   *swap = left;
 
@@ -159,7 +163,8 @@ match_row_clause(PlannerInfo *root, Expr *clause, RelOptInfo *baserel,
 			opno = get_commutator(opno);
 		}
 		out->value = (Expr *) right;
-		return OidIsValid(opno) && is_row_index(left, baserel, opened) &&
+		return OidIsValid(opno) &&
+			is_index_column(left, baserel, opened, &out->field) &&
 			is_known_at_start(root, baserel, right) &&
 			integer_condition(opno, &out->condition);
 	}
@@ -171,7 +176,8 @@ match_row_clause(PlannerInfo *root, Expr *clause, RelOptInfo *baserel,
 		out->condition = MAPPEDCOLL_ROW_ANY;
 		out->value = lsecond(any->args);
 		return any->useOr &&
-			is_row_index(linitial(any->args), baserel, opened) &&
+			is_index_column(linitial(any->args), baserel, opened,
+							&out->field) &&
 			is_known_at_start(root, baserel, (Node *) out->value) &&
 			integer_condition(any->opno, &condition) &&
 			condition == MAPPEDCOLL_ROW_EQ;
@@ -210,11 +216,20 @@ estimate_row_clauses(PlannerInfo *root, RelOptInfo *baserel,
 		{
 			Const	   *constant = (Const *) value;
 
-			mappedcoll_rowset_restrict(set, row.condition,
-									   constant->constvalue,
-									   constant->constisnull,
-									   constant->consttype);
+			if (row.field == MAPPEDCOLL_FILE_INDEX)
+				mappedcoll_rowset_restrict_files(set, plan->opened->collection,
+												 row.condition,
+												 constant->constvalue,
+												 constant->constisnull,
+												 constant->consttype);
+			else
+				mappedcoll_rowset_restrict(set, row.condition,
+										   constant->constvalue,
+										   constant->constisnull,
+										   constant->consttype);
 		}
+		else if (row.field == MAPPEDCOLL_FILE_INDEX)
+			fraction /= plan->opened->n_files;
 		else if (row.condition == MAPPEDCOLL_ROW_EQ && n_obs > 0)
 			fraction = Min(fraction, 1.0 / n_obs);
 		else if (row.condition == MAPPEDCOLL_ROW_ANY && n_obs > 0)
@@ -401,9 +416,12 @@ static bool
 member_is_row_index(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec,
 					EquivalenceMember *em, void *arg)
 {
+	MappedcollField field;
+
 	(void) root;
 	(void) ec;
-	return is_row_index((Node *) em->em_expr, rel, arg);
+	return is_index_column((Node *) em->em_expr, rel, arg, &field) &&
+		field == MAPPEDCOLL_ROW_INDEX;
 }
 
 /*
@@ -436,6 +454,7 @@ add_join_paths(PlannerInfo *root, RelOptInfo *baserel)
 		if (!join_clause_is_movable_to(info, baserel) ||
 			!match_row_clause(root, info->clause, baserel, plan->opened,
 							  &row) ||
+			row.field != MAPPEDCOLL_ROW_INDEX ||
 			(row.condition != MAPPEDCOLL_ROW_EQ &&
 			 row.condition != MAPPEDCOLL_ROW_ANY))
 			continue;
@@ -507,7 +526,11 @@ mappedcollGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel,
 		if (plan->sampling == MAPPEDCOLL_NO_SAMPLING &&
 			match_row_clause(root, lfirst(lc), baserel, plan->opened, &row))
 		{
-			out.conditions = lappend_int(out.conditions, row.condition);
+			int			flag = row.field == MAPPEDCOLL_FILE_INDEX ?
+				MAPPEDCOLL_ON_FILE_INDEX : 0;
+
+			out.conditions = lappend_int(out.conditions,
+										 row.condition | flag);
 			exprs = lappend(exprs, row.value);
 			pushed = lappend(pushed, lfirst(lc));
 		}

@@ -185,6 +185,56 @@ mappedcoll_rowset_restrict(MappedcollRowSet *set,
 	}
 }
 
+/* Keep the rows of the files (file_index) that are in a set. */
+static void
+keep_files(MappedcollRowSet *set, const Collection *collection,
+		   const MappedcollRowSet *files)
+{
+	MappedcollRange *kept;
+	Size		n_kept = 0;
+	Size		f = 0;
+	Size		r = 0;
+
+	kept = MemoryContextAllocHuge(CurrentMemoryContext,
+								  sizeof(MappedcollRange) *
+								  (files->n_ranges + set->n_ranges + 1));
+	while (f < files->n_ranges && r < set->n_ranges)
+	{
+		uint64		begin = collection_file_start(collection,
+												  (int) files->ranges[f].begin);
+		uint64		end = collection_file_start(collection,
+												(int) files->ranges[f].end);
+
+		kept[n_kept].begin = Max(set->ranges[r].begin, begin);
+		kept[n_kept].end = Min(set->ranges[r].end, end);
+		if (kept[n_kept].begin < kept[n_kept].end)
+			n_kept++;
+		if (set->ranges[r].end <= end)
+			r++;
+		else
+			f++;
+	}
+	pfree(set->ranges);
+	set->ranges = kept;
+	set->n_ranges = n_kept;
+}
+
+/* See rowset.h. */
+void
+mappedcoll_rowset_restrict_files(MappedcollRowSet *set,
+								 const Collection *collection,
+								 MappedcollRowCondition condition,
+								 Datum value, bool isnull, Oid typid)
+{
+	MappedcollRowSet *files =
+		mappedcoll_rowset_all((uint64) collection_n_files(collection));
+
+	mappedcoll_rowset_restrict(files, condition, value, isnull, typid);
+	keep_files(set, collection, files);
+	pfree(files->ranges);
+	pfree(files);
+}
+
 /* See rowset.h. */
 uint64
 mappedcoll_rowset_count(const MappedcollRowSet *set)

@@ -7,6 +7,8 @@
 
 #include "postgres.h"
 
+#include "collection/collection.h"
+
 typedef struct MappedcollRange
 {
 	uint64		begin;
@@ -19,7 +21,7 @@ typedef struct MappedcollRowSet
 	MappedcollRange *ranges;	/* ascending, disjoint, none empty */
 } MappedcollRowSet;
 
-/* A condition "row_index OP value". */
+/* A condition "row_index OP value" or "file_index OP value". */
 typedef enum MappedcollRowCondition
 {
 	MAPPEDCOLL_ROW_LT,
@@ -37,12 +39,19 @@ extern const char *mappedcoll_row_operator(MappedcollRowCondition condition);
 extern MappedcollRowSet *mappedcoll_rowset_all(uint64 n);
 
 /*
- * Keep the rows that meet a condition.  typid is int2, int4 or int8, or for
- * ANY an array of them; NULL keeps none.
+ * Keep the rows that meet a condition on row_index.  typid is int2, int4 or
+ * int8, or for ANY an array of them; NULL keeps none.
  */
 extern void mappedcoll_rowset_restrict(MappedcollRowSet *set,
 									   MappedcollRowCondition condition,
 									   Datum value, bool isnull, Oid typid);
+
+/* The same for a condition on file_index. */
+extern void mappedcoll_rowset_restrict_files(MappedcollRowSet *set,
+											 const Collection *collection,
+											 MappedcollRowCondition condition,
+											 Datum value, bool isnull,
+											 Oid typid);
 
 /* Number of rows. */
 extern uint64 mappedcoll_rowset_count(const MappedcollRowSet *set);

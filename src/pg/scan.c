@@ -187,9 +187,16 @@ start_scan(ForeignScanState *node)
 									 node->ss.ps.plan)->fdw_exprs, n);
 
 		value = evaluate(node, n++, &isnull);
-		mappedcoll_rowset_restrict(set, (MappedcollRowCondition)
-								   lfirst_int(lc), value, isnull,
-								   exprType((Node *) expr));
+		if (lfirst_int(lc) & MAPPEDCOLL_ON_FILE_INDEX)
+			mappedcoll_rowset_restrict_files(set, state->opened->collection,
+											 MAPPEDCOLL_CONDITION(lfirst_int(lc)),
+											 value, isnull,
+											 exprType((Node *) expr));
+		else
+			mappedcoll_rowset_restrict(set,
+									   MAPPEDCOLL_CONDITION(lfirst_int(lc)),
+									   value, isnull,
+									   exprType((Node *) expr));
 	}
 	state->n_ranges = set->n_ranges;
 

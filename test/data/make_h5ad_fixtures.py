@@ -421,6 +421,17 @@ def x_is_null(f):
     null_space(f, "X")
 
 
+def raw_is_null(f):
+    """raw without content, as anndata.io.write_elem writes it; a column whose
+    name ends in a slash."""
+    skeleton(f)
+    raw = f.create_dataset("raw", data=h5py.Empty("f4"))
+    raw.attrs["encoding-type"] = "null"
+    raw.attrs["encoding-version"] = "0.1.0"
+    f["obs"].create_dataset("slash", data=np.arange(4))
+    f["obs"].attrs["column-order"] = np.array(["slash/"], dtype=object)
+
+
 FILES = [
     categories_of_all_types, numbers_of_all_types, nullable,
     strings_of_all_kinds, column_in_group, column_types_left_out,
@@ -429,7 +440,7 @@ FILES = [
     anndata_0_6, one_gene_one_dimension, one_cell_one_dimension,
     matrices_of_all_kinds, filter_unknown, sparse_damage, absurd_sizes,
     links_that_leave, other_10x, other_loom, other_mudata, var_missing,
-    layers_without_x, x_is_null,
+    layers_without_x, x_is_null, raw_is_null,
 ]
 
 

@@ -116,5 +116,8 @@ SELECT r.*, q FROM unnest(ARRAY[
 	'SELECT donor_id FROM coll WHERE row_index < 0',
 	'SELECT x FROM coll TABLESAMPLE weighted(''cell_type'') LIMIT 7']) AS q, read_of(q) AS r;
 
+EXPLAIN (COSTS OFF) SELECT obs_name FROM coll WHERE file_index = 1 AND row_index > 5;
+EXPLAIN (COSTS OFF) SELECT obs_name FROM coll WHERE file_index = ANY ('{0,2}') AND cell_type = 'B cell';
+
 DROP FUNCTION estimated, read_of;
 DROP TABLE coll;

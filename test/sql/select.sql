@@ -231,6 +231,17 @@ ANALYZE coll;
 ANALYZE coll_h5ad;
 VACUUM coll;
 
+-- file_index goes down to the read as ranges of rows
+SELECT count(*), min(row_index), max(row_index) FROM coll WHERE file_index = 1 AND row_index > 1600;
+SELECT file_index, count(*) FROM coll WHERE file_index = ANY ('{0,2,7,-1,NULL}') GROUP BY 1 ORDER BY 1;
+SELECT file_index, count(*) FROM coll
+	WHERE file_index >= 1 AND row_index = ANY ('{1499,1500,2699,2700,5}') GROUP BY 1 ORDER BY 1;
+SELECT count(*) FROM coll WHERE file_index < 0;
+SELECT count(*) FROM coll WHERE file_index <= 100::bigint;
+SELECT count(*) FROM coll WHERE 2 > file_index;
+SELECT count(*) FROM coll WHERE file_index > NULL;
+SELECT count(*) FROM coll WHERE file_index <> 1;
+
 DROP TABLE copied, wanted, donors;
 DROP MATERIALIZED VIEW counts;
 DROP FUNCTION type_of, count_below;

@@ -95,6 +95,22 @@ test_versions(void)
 	close(fd);
 }
 
+/* What is looked up along a path. */
+static void
+test_raw_is_null(void)
+{
+	int			fd;
+	H5adFile   *file = fixture_open("raw_is_null", &fd);
+	bool		has = true;
+	McError		err;
+
+	mc_error_init(&err);
+	ok(h5ad_has_raw(file, &has, &err) && !has,
+	   "raw that is no group has no X: %s", err.message);
+	h5ad_close(file);
+	close(fd);
+}
+
 int
 main(void)
 {
@@ -102,5 +118,6 @@ main(void)
 	test_failures();
 	test_not_regular();
 	test_versions();
+	test_raw_is_null();
 	return done_testing();
 }
