@@ -19,6 +19,7 @@
 #include "pg/opened.h"
 #include "pg/rights.h"
 #include "pg/values.h"
+#include "pg/visible.h"
 
 PG_FUNCTION_INFO_V1(mappedcoll_collection_files);
 PG_FUNCTION_INFO_V1(mappedcoll_collection_vars);
@@ -113,7 +114,7 @@ mappedcoll_collection_files(PG_FUNCTION_ARGS)
 	ResultRows	rows;
 
 	mappedcoll_check_files(opened);
-	mask = mappedcoll_visible_rows(opened, PG_GETARG_OID(0), NULL);
+	mask = mappedcoll_visible_rows(opened, PG_GETARG_OID(0));
 	begin_rows(fcinfo, &rows);
 	for (int i = 0; i < opened->n_files; i++)
 	{
@@ -216,7 +217,6 @@ mappedcoll_labels_of(PG_FUNCTION_ARGS)
 	MappedcollWeight *weight;
 	CollectionLabels *labels;
 	const uint64 *n_rows;
-	const uint8 *mask;
 	ResultRows	rows;
 
 	mappedcoll_require_argument(fcinfo, 1, "weight_by");
@@ -224,9 +224,8 @@ mappedcoll_labels_of(PG_FUNCTION_ARGS)
 									 text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	mappedcoll_check_select(PG_GETARG_OID(0), GetUserId(), weight->names);
 	mappedcoll_check_files(opened);
-	mask = mappedcoll_visible_rows(opened, PG_GETARG_OID(0), NULL);
-	labels = mask ? mappedcoll_labels_of_rows(opened, weight, mask)
-		: mappedcoll_labels(opened, weight);
+	labels = mappedcoll_visible_labels(opened, PG_GETARG_OID(0), NULL,
+									   weight);
 	n_rows = collection_labels_n_rows(labels);
 	begin_rows(fcinfo, &rows);
 	for (uint32 i = 0; i < collection_labels_count(labels); i++)

@@ -2,8 +2,9 @@
  * labels.c
  *		weight_by: the columns it names, and their labels.
  *
- * Labels of whole columns are kept with the opened collection; those of a
- * set of rows (a filter, row-level security) live as long as the call.
+ * Labels of all rows, and of sets of rows that stay the same for the session,
+ * are kept with the opened collection, a few of them; others live as long as
+ * the call.
  */
 #include "postgres.h"
 
@@ -15,12 +16,16 @@
 
 #include "pg/labels.h"
 
-/* Labels kept with an opened collection. */
+#define MAX_KEPT_LABELS 8		/* that nobody uses, for each collection */
+
+/* Labels of a set of rows, and who uses them. */
 typedef struct MappedcollLabelEntry
 {
 	int			n_columns;
 	int		   *columns;		/* [n_columns] */
+	char	   *key;			/* of the set of rows; NULL: not to be kept */
 	CollectionLabels *labels;	/* owned */
+	int			users;
 } MappedcollLabelEntry;
 
 /* Name of the column of the collection closest to a misspelled one, or NULL. */
@@ -142,59 +147,129 @@ create_labels(MappedcollOpened *opened, const MappedcollWeight *weight,
 	}
 }
 
+/* Free an entry that is in no list. */
+static void
+free_entry(MappedcollLabelEntry *entry)
+{
+	collection_labels_free(entry->labels);
+	if (entry->key != NULL)
+		pfree(entry->key);
+	pfree(entry->columns);
+	pfree(entry);
+}
+
+/* Drop the oldest of the kept entries that nobody uses, until few are left. */
+static void
+trim_entries(MappedcollOpened *opened)
+{
+	int			unused = 0;
+	ListCell   *lc;
+
+	foreach(lc, opened->labels)
+		unused += ((MappedcollLabelEntry *) lfirst(lc))->users == 0;
+	while (unused > MAX_KEPT_LABELS)
+	{
+		foreach(lc, opened->labels)
+		{
+			MappedcollLabelEntry *entry = lfirst(lc);
+
+			if (entry->users == 0)
+			{
+				opened->labels = list_delete_cell(opened->labels, lc);
+				free_entry(entry);
+				unused--;
+				break;
+			}
+		}
+	}
+}
+
+/* One user less: the reset callback of a user's context. */
+static void
+unhold_entry(void *arg)
+{
+	MappedcollLabelEntry *entry = arg;
+
+	entry->users--;
+	if (entry->users == 0 && entry->key == NULL)
+		free_entry(entry);
+}
+
+/* Keep an entry until the current memory context is reset. */
+static CollectionLabels *
+hold_entry(MappedcollLabelEntry *entry)
+{
+	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
+
+	callback->func = unhold_entry;
+	callback->arg = entry;
+	entry->users++;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
+	return entry->labels;
+}
+
 /* See labels.h. */
 CollectionLabels *
-mappedcoll_labels(MappedcollOpened *opened, const MappedcollWeight *weight)
+mappedcoll_labels_find(MappedcollOpened *opened,
+					   const MappedcollWeight *weight, const char *key)
 {
 	int			n_columns = weight ? weight->n_columns : 0;
-	MappedcollLabelEntry *entry;
 	MemoryContext old;
 	ListCell   *lc;
 
 	foreach(lc, opened->labels)
 	{
-		entry = lfirst(lc);
-		if (entry->n_columns == n_columns &&
-			(n_columns == 0 || memcmp(entry->columns, weight->columns,
-									  sizeof(int) * n_columns) == 0))
-		{
-			if (entry->labels == NULL)
-				entry->labels = create_labels(opened, weight, NULL);
-			return entry->labels;
-		}
+		MappedcollLabelEntry *entry = lfirst(lc);
+
+		if (entry->n_columns != n_columns || strcmp(entry->key, key) != 0 ||
+			(n_columns > 0 && memcmp(entry->columns, weight->columns,
+									 sizeof(int) * n_columns) != 0))
+			continue;
+		/* the last in the list is the last to go */
+		old = MemoryContextSwitchTo(opened->context);
+		opened->labels = list_delete_cell(opened->labels, lc);
+		opened->labels = lappend(opened->labels, entry);
+		MemoryContextSwitchTo(old);
+		return hold_entry(entry);
 	}
-
-	old = MemoryContextSwitchTo(opened->context);
-	entry = palloc0(sizeof(MappedcollLabelEntry));
-	entry->n_columns = n_columns;
-	entry->columns = palloc(sizeof(int) * Max(n_columns, 1));
-	if (n_columns > 0)
-		memcpy(entry->columns, weight->columns, sizeof(int) * n_columns);
-	opened->labels = lappend(opened->labels, entry);
-	MemoryContextSwitchTo(old);
-	/* An entry without labels is filled by the next call after an error. */
-	entry->labels = create_labels(opened, weight, NULL);
-	return entry->labels;
-}
-
-/* Reset callback of labels that live as long as a call. */
-static void
-free_labels(void *arg)
-{
-	collection_labels_free(arg);
+	return NULL;
 }
 
 /* See labels.h. */
 CollectionLabels *
-mappedcoll_labels_of_rows(MappedcollOpened *opened,
-						  const MappedcollWeight *weight, const uint8 *mask)
+mappedcoll_labels_make(MappedcollOpened *opened,
+					   const MappedcollWeight *weight, const uint8 *mask,
+					   const char *key)
 {
-	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
+	int			n_columns = weight ? weight->n_columns : 0;
+	CollectionLabels *labels = create_labels(opened, weight, mask);
+	MappedcollLabelEntry *entry;
+	MemoryContext old = MemoryContextSwitchTo(opened->context);
 
-	callback->func = free_labels;
-	callback->arg = create_labels(opened, weight, mask);
-	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
-	return callback->arg;
+	entry = palloc0(sizeof(MappedcollLabelEntry));
+	entry->labels = labels;
+	entry->n_columns = n_columns;
+	entry->columns = palloc(sizeof(int) * Max(n_columns, 1));
+	if (n_columns > 0)
+		memcpy(entry->columns, weight->columns, sizeof(int) * n_columns);
+	if (key != NULL)
+	{
+		entry->key = pstrdup(key);
+		opened->labels = lappend(opened->labels, entry);
+	}
+	MemoryContextSwitchTo(old);
+	labels = hold_entry(entry);
+	trim_entries(opened);
+	return labels;
+}
+
+/* See labels.h. */
+CollectionLabels *
+mappedcoll_labels(MappedcollOpened *opened, const MappedcollWeight *weight)
+{
+	CollectionLabels *labels = mappedcoll_labels_find(opened, weight, "");
+
+	return labels ? labels : mappedcoll_labels_make(opened, weight, NULL, "");
 }
 
 /* See labels.h. */

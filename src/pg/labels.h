@@ -26,20 +26,28 @@ extern MappedcollWeight *mappedcoll_weight_parse(MappedcollOpened *opened,
 												 const char *weight_by);
 
 /*
- * Labels of all rows by weight; NULL for all rows alike.  Kept with opened.
+ * Labels by weight (NULL: all rows alike) of all rows.  These and those below
+ * are the caller's until the current memory context is reset.
  */
 extern CollectionLabels *mappedcoll_labels(MappedcollOpened *opened,
 										   const MappedcollWeight *weight);
 
 /*
- * Labels of the rows that mask (a bit a row) has, freed with the current
- * memory context.
+ * Labels of the rows that mask (a bit a row, or NULL) has.  key names that set
+ * of rows for as long as opened lives ("": all rows), so that they can be
+ * found again; NULL: they are not kept.
  */
-extern CollectionLabels *mappedcoll_labels_of_rows(MappedcollOpened *opened,
-												   const MappedcollWeight *weight,
-												   const uint8 *mask);
+extern CollectionLabels *mappedcoll_labels_make(MappedcollOpened *opened,
+												const MappedcollWeight *weight,
+												const uint8 *mask,
+												const char *key);
 
-/* Free all labels of opened. */
+/* Labels that were made for that weight and key, or NULL. */
+extern CollectionLabels *mappedcoll_labels_find(MappedcollOpened *opened,
+												const MappedcollWeight *weight,
+												const char *key);
+
+/* Free all labels that are kept with opened. */
 extern void mappedcoll_labels_release(MappedcollOpened *opened);
 
 #endif							/* MAPPEDCOLL_LABELS_H */

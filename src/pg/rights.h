@@ -1,7 +1,6 @@
 /*
  * rights.h
- *		Who may see what: privileges and row-level security for functions that
- *		read a collection.
+ *		Privileges of functions that read a collection.
  */
 #ifndef MAPPEDCOLL_RIGHTS_H
 #define MAPPEDCOLL_RIGHTS_H
@@ -31,14 +30,5 @@ extern MappedcollOpened *mappedcoll_open_readable(Oid relid,
  */
 extern const char *mappedcoll_field_column(MappedcollOpened *opened,
 										   MappedcollField field);
-
-/*
- * The rows of relid that the current user sees and that pass filter (a SQL
- * condition, or NULL): one bit a row_index, in the current memory context.
- * NULL if that is all rows.  Reads the collection with the rights of the
- * current user.
- */
-extern uint8 *mappedcoll_visible_rows(MappedcollOpened *opened, Oid relid,
-									  const char *filter);
 
 #endif							/* MAPPEDCOLL_RIGHTS_H */

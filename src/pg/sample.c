@@ -20,6 +20,7 @@
 #include "pg/opened.h"
 #include "pg/rights.h"
 #include "pg/sampler.h"
+#include "pg/visible.h"
 #include "sampling/sampling.h"
 
 #define SAMPLE_MAX_ROWS		1000000 /* of one batch */
@@ -144,7 +145,7 @@ begin_sample(FunctionCallInfo fcinfo)
 	MappedcollWeight *weight = NULL;
 	MappedcollWant want = {0};
 	SampleArguments args;
-	uint8	   *mask;
+	CollectionLabels *labels;
 
 	read_arguments(fcinfo, &args);
 	state->opened = mappedcoll_open_readable(args.relid, CurrentMemoryContext);
@@ -161,9 +162,11 @@ begin_sample(FunctionCallInfo fcinfo)
 				 errdetail("The stream has 2^63 positions; a step takes "
 						   "world_size x batch_size of them.")));
 	mappedcoll_check_files(state->opened);
-	mask = mappedcoll_visible_rows(state->opened, args.relid, args.filter);
-	state->sampler = mappedcoll_sampler_create(state->opened, weight, mask,
-											   args.seed, args.replacement);
+	labels = mappedcoll_visible_labels(state->opened, args.relid, args.filter,
+									   weight);
+	state->sampler = mappedcoll_sampler_create(state->opened, labels,
+											   weight != NULL, args.seed,
+											   args.replacement);
 	if (mappedcoll_sampler_n_rows(state->sampler) == 0)
 		refuse_empty(&args, state->opened);
 

@@ -20,7 +20,7 @@
 struct MappedcollSampler
 {
 	MappedcollOpened *opened;	/* borrowed: held by the caller */
-	CollectionLabels *labels;	/* NULL: all rows, without labels */
+	CollectionLabels *labels;	/* borrowed; NULL: all rows, without labels */
 	bool		weighted;
 	bool		replacement;
 	uint64		seed;
@@ -54,21 +54,17 @@ release_sampler(void *arg)
 /* See sampler.h. */
 MappedcollSampler *
 mappedcoll_sampler_create(MappedcollOpened *opened,
-						  const MappedcollWeight *weight, const uint8 *mask,
+						  CollectionLabels *labels, bool weighted,
 						  uint64 seed, bool replacement)
 {
 	MappedcollSampler *sampler = palloc0(sizeof(MappedcollSampler));
 	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
 
 	sampler->opened = opened;
-	sampler->weighted = weight != NULL;
+	sampler->labels = labels;
+	sampler->weighted = weighted;
 	sampler->replacement = replacement;
 	sampler->seed = seed;
-	if (mask != NULL)
-		sampler->labels = mappedcoll_labels_of_rows(opened, weight, mask);
-	else if (weight != NULL)
-		sampler->labels = mappedcoll_labels(opened, weight);
-
 	if (sampler->labels == NULL)
 		sampler->n_rows = collection_n_obs(opened->collection);
 	else

@@ -15,13 +15,13 @@ typedef struct MappedcollSampler MappedcollSampler;
 extern uint64 mappedcoll_fresh_seed(void);
 
 /*
- * Prepare to draw, in the current memory context.  weight NULL: all rows
- * alike.  mask (a bit a row, or NULL: all rows) says which rows can be drawn.
+ * Prepare to draw from the rows that have a label (NULL: from all rows), in
+ * the current memory context.  weighted: each label has the same weight, else
+ * each row (labels then has one label for all).
  */
 extern MappedcollSampler *mappedcoll_sampler_create(MappedcollOpened *opened,
-													const MappedcollWeight *weight,
-													const uint8 *mask,
-													uint64 seed,
+													CollectionLabels *labels,
+													bool weighted, uint64 seed,
 													bool replacement);
 
 /* Rows that can be drawn. */

@@ -162,8 +162,10 @@ start_weighted(MappedcollScanState *state, Datum argument, uint64 seed)
 
 	mappedcoll_check_select(state->plan.check_relid, state->user,
 							weight->names);
-	sampler = mappedcoll_sampler_create(state->opened, weight, NULL, seed,
-										true);
+	sampler = mappedcoll_sampler_create(state->opened,
+										mappedcoll_labels(state->opened,
+														  weight),
+										true, seed, true);
 	mappedcoll_source_weighted(&state->source, sampler,
 							   collection_n_obs(state->opened->collection));
 }

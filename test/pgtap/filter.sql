@@ -93,6 +93,33 @@ SELECT throws_ok(format('EXECUTE probe (%L)', repeat('(', 100000) || 'true' || r
 	'parentheses as deep as a hostile user likes');
 SELECT is(pg_temp.same_as_where('row_index IN (0' || repeat(',1', 100000) || ')'), 'same', 'a filter of 200 kB');
 
+-- a filter that always gives the same rows is kept for the session; what it
+-- means and who may use it is looked at each time
+CREATE FUNCTION pg_temp.parity(filter text) RETURNS bigint[] LANGUAGE sql AS
+	'SELECT array_agg(DISTINCT row_index % 2) FROM sample_batch(''coll'', 200, ''cell_type'', seed => 5, filter => $1)';
+CREATE SCHEMA other;
+CREATE FUNCTION other.is_even(bigint) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 % 2 <> 0';
+SELECT is(pg_temp.parity('is_even(row_index)'), '{0}', 'a function of the search path');
+SELECT is(pg_temp.parity('is_even(row_index)'), '{0}', 'twice');
+SET search_path = other, public;
+SELECT is(pg_temp.parity('is_even(row_index)'), '{1}', 'another function of that name, by another search path');
+RESET search_path;
+SELECT is(pg_temp.parity('is_even(row_index)'), '{0}', 'and back');
+SELECT is((SELECT count(DISTINCT pg_temp.parity(format('is_even(row_index) AND row_index > %s', i))) FROM generate_series(1, 40) i),
+	1::bigint, 'more filters than are kept');
+CREATE ROLE regress_filter;
+GRANT SELECT ON coll TO regress_filter;
+SET ROLE regress_filter;
+SELECT is((SELECT count(*) FROM sample_batch('coll', 4, 'cell_type', filter => 'donor_id <> ''D01''')), 4::bigint, 'a role with SELECT');
+RESET ROLE;
+REVOKE SELECT ON coll FROM regress_filter;
+GRANT SELECT (row_index, cell_type, x) ON coll TO regress_filter;
+SET ROLE regress_filter;
+SELECT is((SELECT count(*) FROM sample_batch('coll', 4, 'cell_type', filter => 'row_index > 5')), 4::bigint, 'a column of the grant');
+SELECT throws_ok('SELECT * FROM sample_batch(''coll'', 4, ''cell_type'', filter => ''donor_id <> ''''D01'''''')', '42501', NULL,
+	'a kept filter over a column that was revoked');
+RESET ROLE;
+
 -- it runs once a statement, with the rights and the transaction of the caller
 SELECT lives_ok($$EXECUTE probe ('row_index < 3 AND write_row(row_index)')$$, 'a function of a filter may do what the caller may');
 SELECT is((SELECT array_agg(i ORDER BY i) FROM victim), '{0,1,2}'::int[], 'once for each row');
