@@ -17,12 +17,12 @@
 
 /* An expression of the plan as SQL. */
 static char *
-expression_text(ForeignScanState *node, Node *expr)
+expression_text(ForeignScanState *node, Node *expr, ExplainState *es)
 {
-	Oid			relid = RelationGetRelid(node->ss.ss_currentRelation);
+	List	   *context = set_deparse_context_plan(es->deparse_cxt,
+												   node->ss.ps.plan, NIL);
 
-	return deparse_expression(expr, deparse_context_for(get_rel_name(relid),
-														relid), false, false);
+	return deparse_expression(expr, context, false, false);
 }
 
 /* SQL name of the column that shows a fixed field. */
@@ -44,7 +44,8 @@ field_column(ForeignScanState *node, MappedcollField field)
  * MAPPEDCOLL_ON_FILE_INDEX); "" if there are none.
  */
 static char *
-conditions_text(ForeignScanState *node, const MappedcollPlan *plan, int flag)
+conditions_text(ForeignScanState *node, const MappedcollPlan *plan, int flag,
+				ExplainState *es)
 {
 	List	   *exprs = ((ForeignScan *) node->ss.ps.plan)->fdw_exprs;
 	const char *name = field_column(node, flag == 0 ? MAPPEDCOLL_ROW_INDEX :
@@ -65,14 +66,15 @@ conditions_text(ForeignScanState *node, const MappedcollPlan *plan, int flag)
 		appendStringInfo(&buf, format, buf.len > 0 ? " AND " : "", name,
 						 mappedcoll_row_operator(condition),
 						 expression_text(node, list_nth(exprs,
-											foreach_current_index(lc))));
+											foreach_current_index(lc)), es));
 	}
 	return buf.data;
 }
 
 /* "weighted ('cell_type'::text) REPEATABLE (42)" */
 static char *
-sampling_text(ForeignScanState *node, const MappedcollPlan *plan)
+sampling_text(ForeignScanState *node, const MappedcollPlan *plan,
+			  ExplainState *es)
 {
 	List	   *exprs = ((ForeignScan *) node->ss.ps.plan)->fdw_exprs;
 	int			n = list_length(plan->conditions);
@@ -80,10 +82,10 @@ sampling_text(ForeignScanState *node, const MappedcollPlan *plan)
 
 	initStringInfo(&buf);
 	appendStringInfo(&buf, "%s (%s)", mappedcoll_sampling_name(plan->sampling),
-					 expression_text(node, list_nth(exprs, n)));
+					 expression_text(node, list_nth(exprs, n), es));
 	if (plan->repeatable)
 		appendStringInfo(&buf, " REPEATABLE (%s)",
-						 expression_text(node, list_nth(exprs, n + 1)));
+						 expression_text(node, list_nth(exprs, n + 1), es));
 	return buf.data;
 }
 
@@ -117,14 +119,14 @@ mappedcollExplainForeignScan(ForeignScanState *node, ExplainState *es)
 	ExplainPropertyInteger("Files", NULL, options->n_files, es);
 	if (es->verbose)
 		ExplainPropertyText("Layer", options->layer, es);
-	conditions = conditions_text(node, &plan, MAPPEDCOLL_ON_FILE_INDEX);
+	conditions = conditions_text(node, &plan, MAPPEDCOLL_ON_FILE_INDEX, es);
 	if (conditions[0] != '\0')
 		ExplainPropertyText("File Index", conditions, es);
-	conditions = conditions_text(node, &plan, 0);
+	conditions = conditions_text(node, &plan, 0, es);
 	if (conditions[0] != '\0')
 		ExplainPropertyText("Row Index", conditions, es);
 	if (plan.sampling != MAPPEDCOLL_NO_SAMPLING)
-		ExplainPropertyText("Sampling", sampling_text(node, &plan), es);
+		ExplainPropertyText("Sampling", sampling_text(node, &plan, es), es);
 	names = column_names(node, &plan);
 	if (names != NIL || es->format != EXPLAIN_FORMAT_TEXT)
 		ExplainPropertyList("Columns Read", names, es);
