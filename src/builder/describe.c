@@ -164,15 +164,17 @@ array_words(const ManifestArray *array, char *out, size_t size)
 		snprintf(out, size, "%s%s, %s", element_names[array->element], order,
 				 words[array->layout]);
 	else if (array->rank == 2)
-		snprintf(out, size, "%s%s, %llu chunks of %llu x %llu",
+		snprintf(out, size, "%s%s, %llu chunk%s of %llu x %llu",
 				 element_names[array->element], order,
 				 (unsigned long long) array->n_chunks,
+				 array->n_chunks == 1 ? "" : "s",
 				 (unsigned long long) array->chunk[0],
 				 (unsigned long long) array->chunk[1]);
 	else
-		snprintf(out, size, "%s%s, %llu chunks of %llu",
+		snprintf(out, size, "%s%s, %llu chunk%s of %llu",
 				 element_names[array->element], order,
 				 (unsigned long long) array->n_chunks,
+				 array->n_chunks == 1 ? "" : "s",
 				 (unsigned long long) array->chunk[0]);
 	add_filters(array, out, size);
 }

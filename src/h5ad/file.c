@@ -366,7 +366,8 @@ check_link(H5adFile *file, hid_t parent, const char *path, McError *err)
 		return h5ad_failed(file, err, "could not read the link \"%s\"", path);
 	if (info.type == H5L_TYPE_HARD || info.type == H5L_TYPE_SOFT)
 		return true;
-	return mc_error(err, MC_UNSUPPORTED, "has the %s link \"%s\"",
+	return mc_error(err, MC_UNSUPPORTED, "has the %s link \"%s\", which is "
+					"not followed",
 					info.type == H5L_TYPE_EXTERNAL ? "external" :
 					"user-defined", path);
 }

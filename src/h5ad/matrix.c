@@ -246,7 +246,8 @@ read_sparse(H5adFile *file, hid_t group, const MatrixShape *expected,
 	{
 		mc_error(err, MC_UNSUPPORTED, "is stored in CSC form, by column");
 		return mc_error_detail(err, "Only CSR and dense matrices can be read "
-							   "by row.");
+							   "by row; in Python, its method tocsr() "
+							   "converts it.");
 	}
 	if (strcmp(format, "csr_matrix") != 0 && strcmp(format, "csr") != 0)
 		return format[0] == '\0' ?

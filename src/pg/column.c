@@ -99,7 +99,9 @@ prepare_obs(MappedcollOpened *opened, MappedcollColumn *column,
 						mappedcoll_cstring(source, strlen(source))),
 				 errdetail("Column \"%s\" of foreign table \"%s\" shows it.",
 						   name, get_rel_name(opened->relid)),
-				 errhint("Drop the column, or make the collection anew.")));
+				 errhint("Drop the column, make the collection anew, or say by "
+						 "an option of the column (obs, gene or obsm) what it "
+						 "shows.")));
 	natural = mappedcoll_obs_type(collection_column(opened->collection,
 													number)->type);
 	column->convert = column->typid != natural && column->typid != TEXTOID;
@@ -247,7 +249,7 @@ value_datum(MappedcollColumn *column, const CollectionColumn *source,
 typedef struct ValueContext
 {
 	const char *path;			/* of the file */
-	const char *column;			/* obs column, or NULL: obs_names */
+	const char *column;			/* SQL name, or NULL: obs_names */
 } ValueContext;
 
 /* Error context of a value: text that the database cannot hold, and so on. */
@@ -259,7 +261,7 @@ value_error_callback(void *arg)
 	if (context->column == NULL)
 		errcontext("obs_names of file \"%s\"", context->path);
 	else
-		errcontext("obs column \"%s\" of file \"%s\"", context->column,
+		errcontext("column \"%s\", file \"%s\"", context->column,
 				   context->path);
 }
 

@@ -23,6 +23,7 @@
 #include "foreign/foreign.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "nodes/value.h"
 #include "parser/scansup.h"
 #include "utils/acl.h"
 #include "utils/array.h"
@@ -137,7 +138,8 @@ add_column(Definition *def, const char *name, Oid typid, const char *option,
 				(errcode(ERRCODE_TOO_MANY_COLUMNS),
 				 errmsg("a collection can have at most %d columns",
 						MaxHeapAttributeNumber),
-				 errhint("Name fewer genes; x holds all of them.")));
+				 errhint("Name fewer genes, or write a foreign table with the "
+						 "columns that you need by hand.")));
 	appendStringInfo(&def->columns, "%s%s %s", comma, quote_identifier(name),
 					 type);
 	appendStringInfo(&def->foreign_columns, "%s%s %s OPTIONS (%s %s)", comma,
@@ -186,6 +188,80 @@ add_obs(Definition *def, MappedcollOpened *opened)
 	}
 }
 
+/* Does a file have a gene? */
+static bool
+file_has_gene(MappedcollOpened *opened, int file, const char *utf8)
+{
+	Manifest   *manifest = opened->manifests[file];
+	const ManifestColumn *names = manifest_column(manifest, MANIFEST_VAR, -1);
+	const char *name;
+	size_t		length;
+	McError		err;
+
+	mc_error_init(&err);
+	if (!manifest_column_load(manifest, MANIFEST_VAR, -1, &err))
+		mappedcoll_fail(opened, file, &err);
+	for (uint64 i = 0; i < names->n_values; i++)
+		if (manifest_string(names, i, &name, &length) &&
+			length == strlen(utf8) && memcmp(name, utf8, length) == 0)
+			return true;
+	return false;
+}
+
+/* The gene of the axis that differs least from a misspelled one, or NULL. */
+static char *
+closest_gene(MappedcollOpened *opened, const char *utf8)
+{
+	const CollectionAxis *axis = mappedcoll_axis(opened);
+	int			length = strlen(utf8);
+	int			best = Min(4, length / 2 + 1);	/* farther is no help */
+	char	   *closest = NULL;
+
+	if (length < 2 || length > 255)
+		return NULL;
+	for (uint64 g = 0; g < axis->n_vars; g++)
+	{
+		int			distance;
+
+		if (axis->name_lengths[g] > 255)
+			continue;
+		distance = varstr_levenshtein_less_equal(utf8, length, axis->names[g],
+												 axis->name_lengths[g], 1, 1,
+												 1, best - 1, true);
+		if (distance < best)
+		{
+			best = distance;
+			closest = mappedcoll_cstring(axis->names[g],
+										 axis->name_lengths[g]);
+		}
+	}
+	return closest;
+}
+
+/* Raise the error for a gene that the joint axis does not have. */
+static void
+refuse_gene(MappedcollOpened *opened, const char *gene, const char *utf8)
+{
+	int			n_having = 0;
+	char	   *closest;
+
+	for (int f = 0; f < opened->n_files; f++)
+		n_having += file_has_gene(opened, f, utf8);
+	closest = n_having == 0 ? closest_gene(opened, utf8) : NULL;
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("gene \"%s\" is not in the collection", gene),
+			 n_having > 0 ?
+			 errdetail("%d of %d files have it.", n_having, opened->n_files) :
+			 0,
+			 n_having > 0 ?
+			 errhint("Use var_join => 'outer' for genes that not all files "
+					 "have.") :
+			 closest != NULL ?
+			 errhint("Perhaps you meant the gene \"%s\".", closest) :
+			 errhint("Genes are named as in var_names of the files.")));
+}
+
 /* Add the columns of genes; raises an error for an unknown one. */
 static void
 add_genes(Definition *def, MappedcollOpened *opened, List *genes)
@@ -199,12 +275,37 @@ add_genes(Definition *def, MappedcollOpened *opened, List *genes)
 
 		(void) mappedcoll_axis(opened);
 		if (collection_find_var(opened->collection, utf8, strlen(utf8)) < 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_OBJECT),
-					 errmsg("gene \"%s\" is not in the collection", gene),
-					 errhint("Genes are named as in var_names of the files.")));
+			refuse_gene(opened, gene, utf8);
 		add_element(def, "gene", gene, FLOAT4OID);
 	}
+}
+
+/* The elements of obsm that can be read in any file, as "a, b". */
+static char *
+obsm_names(MappedcollOpened *opened)
+{
+	List	   *names = NIL;
+	StringInfoData buf;
+	ListCell   *lc;
+
+	for (int f = 0; f < opened->n_files; f++)
+	{
+		int			n = manifest_header(opened->manifests[f])->n_matrices;
+
+		for (int i = 1; i < n; i++)
+			names = list_append_unique(names, makeString(unconstify(char *,
+								manifest_matrix_name(opened->manifests[f],
+													 i))));
+	}
+	initStringInfo(&buf);
+	foreach(lc, names)
+	{
+		const char *name = strVal(lfirst(lc)) + strlen("obsm/");
+
+		appendStringInfo(&buf, "%s%s", buf.len > 0 ? ", " : "",
+						 mappedcoll_cstring(name, strlen(name)));
+	}
+	return buf.data;
 }
 
 /* Why no file has an element of obsm that can be read. */
@@ -214,6 +315,7 @@ refuse_obsm(MappedcollOpened *opened, const char *name)
 	char	   *element = psprintf("obsm/%s", name);
 	const char *skipped;
 	const char *reason;
+	char	   *there;
 
 	for (int f = 0; f < opened->n_files; f++)
 	{
@@ -231,9 +333,11 @@ refuse_obsm(MappedcollOpened *opened, const char *name)
 								opened->options->files[f], name, reason)));
 		}
 	}
+	there = obsm_names(opened);
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("no file has obsm \"%s\"", name)));
+			 errmsg("no file has obsm \"%s\"", name),
+			 there[0] != '\0' ? errdetail("The files have %s.", there) : 0));
 }
 
 /* Add the columns of obsm elements. */
@@ -297,16 +401,15 @@ choose_tables(Definition *def, text *name)
 
 	def->schema = get_namespace_name(namespace);
 	def->table = range->relname;
-	def->partition = makeObjectName(range->relname, NULL, "h5ad");
-	for (int i = 0; i < 2; i++)
-	{
-		const char *table = i == 0 ? def->table : def->partition;
-
-		if (OidIsValid(get_relname_relid(table, namespace)))
-			ereport(ERROR,
-					(errcode(ERRCODE_DUPLICATE_TABLE),
-					 errmsg("relation \"%s\" already exists", table)));
-	}
+	if (!mappedcoll_may_create_in(namespace, GetUserId()))
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_SCHEMA, def->schema);
+	if (OidIsValid(get_relname_relid(def->table, namespace)))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_TABLE),
+				 errmsg("relation \"%s\" already exists", def->table)));
+	/* another one where that of a renamed collection has the name */
+	def->partition = ChooseRelationName(range->relname, NULL, "h5ad",
+										namespace, false);
 }
 
 /* The files option: an array literal, quoted for SQL. */
@@ -455,7 +558,10 @@ mappedcoll_create_collection(PG_FUNCTION_ARGS)
 
 	opened = mappedcoll_open_definition(options);
 	if (mappedcoll_has_matrix(opened))
-		(void) mappedcoll_axis(opened);
+	{
+		if (mappedcoll_axis(opened)->n_vars == 0)
+			ereport(NOTICE, (errmsg("the collection has no genes")));
+	}
 	else
 		ereport(NOTICE,
 				(errmsg("the files have no %s: the collection has obs columns "
@@ -517,6 +623,7 @@ mappedcoll_refresh_collection(PG_FUNCTION_ARGS)
 	Oid			relid;
 	MappedcollOptions *options;
 	MappedcollManifestRequest *requests;
+	MappedcollOpened *opened;
 	int			built = 0;
 
 	mappedcoll_require_argument(fcinfo, 0, "collection");
@@ -541,6 +648,9 @@ mappedcoll_refresh_collection(PG_FUNCTION_ARGS)
 		manifest_close(requests[i].manifest);
 	}
 	mappedcoll_forget(relid);
-	report_new_columns(mappedcoll_open(relid, CurrentMemoryContext));
+	opened = mappedcoll_open(relid, CurrentMemoryContext);
+	report_new_columns(opened);
+	if (mappedcoll_has_matrix(opened))
+		(void) mappedcoll_axis(opened);
 	PG_RETURN_INT32(built);
 }

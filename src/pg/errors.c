@@ -17,10 +17,11 @@ typedef struct ErrorMapping
 
 static const ErrorMapping error_mappings[] = {
 	{MC_CORRUPT, ERRCODE_DATA_CORRUPTED,
-		"The file is damaged. Restore it from its source, then call "
-	"refresh_collection."},
+		"The file is damaged. Restore it from its source; a collection that "
+	"has it then needs refresh_collection."},
 	{MC_UNSUPPORTED, ERRCODE_FEATURE_NOT_SUPPORTED,
-	"Rewrite the file with a current version of anndata."},
+	"Write the file again in a form that can be read; the README of mappedcoll "
+	"lists them."},
 	{MC_NOT_H5AD, ERRCODE_WRONG_OBJECT_TYPE,
 		"mappedcoll reads AnnData files in HDF5 format (.h5ad), as "
 	"anndata.AnnData.write_h5ad writes them."},

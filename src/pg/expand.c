@@ -94,7 +94,9 @@ add_directory(Expansion *expansion, const char *path)
 	if (paths == NIL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FILE),
-				 errmsg("directory \"%s\" has no .h5ad files", path)));
+				 errmsg("directory \"%s\" has no .h5ad files", path),
+				 errhint("Directories below it are not searched; a glob such as "
+						 "\"%s/*/*.h5ad\" is.", path)));
 	add_sorted(expansion, paths);
 }
 

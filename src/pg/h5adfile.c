@@ -89,12 +89,15 @@ mappedcoll_raise_open(const char *path)
 {
 	bool		lookup = errno == ENOENT || errno == EACCES ||
 		errno == ENOTDIR;
+	bool		is_glob = errno == ENOENT && strpbrk(path, "*?[") != NULL;
 	bool		bad_name = errno == ENAMETOOLONG || errno == ELOOP;
 
 	ereport(ERROR,
 			(bad_name ? errcode(ERRCODE_INVALID_NAME) :
 			 errcode_for_file_access(),
 			 errmsg("could not open file \"%s\": %m", path),
+			 is_glob ?
+			 errhint("Only create_collection takes globs and directories.") :
 			 lookup ? errhint("Files are opened on the database server, by its operating-system user.") : 0));
 }
 

@@ -47,6 +47,8 @@ closest_column(MappedcollOpened *opened, const char *name)
 			(opened->attributes[i].field != MAPPEDCOLL_OBS &&
 			 opened->attributes[i].field != MAPPEDCOLL_FILE_INDEX))
 			continue;
+		if (pg_strcasecmp(name, other) == 0)
+			return other;
 		distance = varstr_levenshtein_less_equal(name, length, other,
 												 strlen(other), 1, 1, 1,
 												 best - 1, true);
@@ -86,7 +88,10 @@ weight_column(MappedcollOpened *opened, const char *name)
 				 errmsg("column \"%s\" of collection \"%s\" does not exist",
 						name, mappedcoll_collection_name(opened)),
 				 closest ? errhint("Perhaps you meant the column \"%s\".",
-								   closest) : 0));
+								   closest) :
+				 strchr(name, ',') != NULL ?
+				 errhint("In a list, names with spaces or capitals stand in "
+						 "double quotes.") : 0));
 	}
 	if (opened->attributes[i].field == MAPPEDCOLL_FILE_INDEX)
 		return COLLECTION_FILE_INDEX;

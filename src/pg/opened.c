@@ -354,6 +354,9 @@ mappedcoll_foreign_table(Oid relid)
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" is not a mappedcoll collection",
 						get_rel_name(relid)),
+				 relkind == RELKIND_PARTITIONED_TABLE ?
+				 errdetail("It has no foreign table of mappedcoll as its only "
+						   "partition.") : 0,
 				 errhint("Name a table that create_collection has made.")));
 	return found;
 }
@@ -450,9 +453,10 @@ mappedcoll_axis(MappedcollOpened *opened)
 		if (err.code == MC_INVALID)
 			mappedcoll_raise_hint(&err, file >= 0 ?
 								  opened->options->files[file] : NULL,
-								  "Genes are joined by var_names: they must "
-								  "be unique in each file, and of one kind "
-								  "(symbols or identifiers) in all.");
+								  "Genes are joined by var_names: make them "
+								  "unique in each file (in Python, "
+								  "adata.var_names_make_unique()), and of one "
+								  "kind (symbols or identifiers) in all.");
 		mappedcoll_fail(opened, file, &err);
 	}
 	return axis;

@@ -106,7 +106,10 @@ mappedcoll_check_layer(const char *layer)
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("invalid layer: \"%s\"", layer),
-			 errhint("Use \"X\", \"raw/X\" or \"layers/NAME\".")));
+			 layer[0] == '\0' || strchr(layer, '/') != NULL ?
+			 errhint("Use \"X\", \"raw/X\" or \"layers/NAME\".") :
+			 errhint("Use \"X\", \"raw/X\" or \"layers/NAME\", such as "
+					 "\"layers/%s\".", layer)));
 }
 
 /*

@@ -128,9 +128,11 @@ refuse_empty(const SampleArguments *args, MappedcollOpened *opened)
 			"No row with a label passes the filter." :
 			"No row passes the filter.";
 	else
-		reason = args->weight_by != NULL ?
-			"No row that you may see has a label." :
-			"There is no row that you may see.";
+		reason = args->weight_by == NULL ?
+			"There is no row that you may see." :
+			mappedcoll_sees_all_rows(args->relid) ?
+			"All values of the weight_by columns are missing." :
+			"No row that you may see has a label.";
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("there is no row to sample"),

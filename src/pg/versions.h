@@ -10,6 +10,7 @@
 
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_namespace.h"
 #include "commands/explain.h"
 #if PG_VERSION_NUM >= 180000
 #include "commands/explain_format.h"
@@ -99,6 +100,19 @@ mappedcoll_owns_table(Oid relid, Oid userid)
 	return object_ownercheck(RelationRelationId, relid, userid);
 #else
 	return pg_class_ownercheck(relid, userid);
+#endif
+}
+
+/* The same for the right to make tables in a schema. */
+static inline bool
+mappedcoll_may_create_in(Oid namespace, Oid userid)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(NamespaceRelationId, namespace, userid,
+						   ACL_CREATE) == ACLCHECK_OK;
+#else
+	return pg_namespace_aclcheck(namespace, userid,
+								 ACL_CREATE) == ACLCHECK_OK;
 #endif
 }
 

@@ -71,6 +71,12 @@ check_filter(const char *filter)
 	ErrorContextCallback context;
 	List	   *parsed;
 
+	if (filter[strspn(filter, " \t\r\n")] == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_SYNTAX_ERROR),
+				 errmsg("filter must not be empty"),
+				 errhint("Leave it out, or pass NULL, to draw from all "
+						 "rows.")));
 	context.callback = filter_error_callback;
 	context.arg = probe;
 	context.previous = error_context_stack;

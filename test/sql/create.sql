@@ -26,8 +26,11 @@ SELECT * FROM collection_vars('coll') ORDER BY var_index LIMIT 5;
 
 -- the name is taken
 SELECT create_collection('coll', ARRAY[:'demo']);	-- ERROR
+-- that of the partition is taken: it gets another one
 CREATE VIEW coll2_h5ad AS SELECT 1 AS one;
-SELECT create_collection('coll2', ARRAY[:'demo']);	-- ERROR
+SELECT create_collection('coll2', ARRAY[:'demo']);
+SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'coll2'::regclass;
+DROP TABLE coll2;
 DROP VIEW coll2_h5ad;
 
 -- what describes it

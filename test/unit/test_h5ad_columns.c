@@ -104,7 +104,7 @@ static const struct
 	{"anndata_0_6", H5AD_VAR, "label", "string: l m n"},
 	{"anndata_0_6", H5AD_RAW_VAR, NULL, "string: r0 r1"},
 	{"links_that_leave", H5AD_OBS, "outside",
-	"skipped: has the external link \"outside\""},
+	"skipped: has the external link \"outside\", which is not followed"},
 	{"links_that_leave", H5AD_OBS, "inside", "integer: 1 2 3 4"},
 };
 

@@ -67,7 +67,7 @@ static const struct
 } failures[] = {
 	{"matrices_of_all_kinds", "layers/csc", MC_UNSUPPORTED,
 		"matrix \"layers/csc\" is stored in CSC form, by column",
-	"Only CSR and dense matrices can be read by row."},
+	"Only CSR and dense matrices can be read by row; "},
 	{"matrices_of_all_kinds", "layers/strings", MC_UNSUPPORTED,
 	"matrix \"layers/strings\" has elements of string", ""},
 	{"matrices_of_all_kinds", "layers/complex", MC_UNSUPPORTED,
@@ -133,7 +133,7 @@ static const struct
 	"268435456", ""},
 	{"links_that_leave", "layers/external", MC_UNSUPPORTED,
 		"matrix \"layers/external\" has the external link "
-	"\"layers/external\"", ""},
+	"\"layers/external\", which is not followed", ""},
 	{"links_that_leave", "layers/behind", MC_CORRUPT,
 	"matrix \"layers/behind\": could not open \"layers/behind\"", "HDF5 "},
 	{"links_that_leave", "layers/nowhere", MC_CORRUPT,
