@@ -102,15 +102,19 @@ SELECT * FROM labels('coll', :'weight_by') ORDER BY n_rows DESC LIMIT 15;
 \echo
 \endif
 
+\if :has_x
 \echo '-- 256 random cells; the same seed gives the same cells on any server'
 \set ECHO queries
-\if :has_x
 SELECT row_index, label, octet_length(x) / 4 AS n_genes, substr(x, 1, 8) AS x_begins
 FROM sample_batch('coll', 256:by, seed => 42) LIMIT 5;
 \elif :has_weight
+\echo '-- Random cells; the same seed gives the same cells on any server'
+\set ECHO queries
 SELECT row_index, obs_name, :shown
 FROM coll TABLESAMPLE weighted(:'weight_by') REPEATABLE (42) LIMIT 5;
 \else
+\echo '-- A tenth of the cells; the same seed gives the same cells on any server'
+\set ECHO queries
 SELECT row_index, obs_name
 FROM coll TABLESAMPLE bernoulli(10) REPEATABLE (42) LIMIT 5;
 \endif
@@ -188,7 +192,7 @@ SELECT clock_timestamp() AS started
 COPY (SELECT b.* FROM generate_series(1, 10) AS s, LATERAL sample_batch('coll', 256:by, seed => 1, step => s) b) TO STDOUT (FORMAT binary) \g /dev/null
 SELECT least(200, greatest(10, floor(200 / extract(epoch FROM clock_timestamp() - :'started'))))::int AS batches
 \gset
-\echo '-- Weighted batches of 256 whole cells, drawn, read and sent to this client'
+\echo '-- Random batches of 256 whole cells, drawn, read and sent to this client'
 SELECT clock_timestamp() AS started
 \gset
 \set ECHO queries

@@ -11,7 +11,7 @@ use Test::More;
 my $data = $ENV{MC_DATA} or die 'MC_DATA is not set: run "make test"';
 
 my $node = PostgreSQL::Test::Cluster->new('restart');
-$node->init;
+$node->init(extra => [ '--encoding=UTF8', '--locale=C' ]);
 $node->start;
 
 $node->safe_psql('postgres', 'CREATE EXTENSION mappedcoll');

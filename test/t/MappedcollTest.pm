@@ -74,7 +74,8 @@ sub new_node
 	my ($name, %params) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name);
 
-	$node->init(%{ $params{init} // {} });
+	# not by the environment, in which it can be SQL_ASCII
+	$node->init(extra => [ '--encoding=UTF8', '--locale=C' ], %{ $params{init} // {} });
 	$node->append_conf('postgresql.conf', "timezone = 'UTC'");
 	$node->append_conf('postgresql.conf', $_) for @{ $params{conf} // [] };
 	$node->start;
