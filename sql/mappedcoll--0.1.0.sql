@@ -119,7 +119,7 @@ CREATE FUNCTION mappedcoll_sample_batch(
 ) RETURNS SETOF record
 	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL RESTRICTED COST 10000 ROWS 256;
 COMMENT ON FUNCTION mappedcoll_sample_batch(regclass, integer, text, bigint, bigint, integer, integer, boolean, text) IS
-	'rows of sample_batch, for which it stands';
+	'internal: the rows of sample_batch';
 
 -- Not STRICT, and STABLE: PostgreSQL then inlines it, and rows stream.
 CREATE FUNCTION sample_batch(
@@ -140,4 +140,4 @@ CREATE FUNCTION sample_batch(
 			$6, $7, $8, $9) AS r) AS s
 	$$;
 COMMENT ON FUNCTION sample_batch(regclass, integer, text, bigint, bigint, integer, integer, boolean, text) IS
-	'a random batch of cells, of equal weight for each label';
+	'a random batch of cells, of equal weight for each label of weight_by, or for each cell';

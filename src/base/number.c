@@ -1,6 +1,6 @@
 /*
  * number.c
- *		Numbers as the text that PostgreSQL prints for them.
+ *		Numbers as the text that PostgreSQL, or Python, prints for them.
  *
  * The digits of a float are generated with exact integers of arbitrary length
  * (Burger & Dybvig, "Printing floating-point numbers quickly and accurately",
@@ -12,7 +12,7 @@
  * one multiplication and one division.
  */
 #include <float.h>
-#include <stdbool.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/number.h"
@@ -393,9 +393,9 @@ format_parts(uint64_t fraction, int biased, int fraction_bits,
 	return decimal_print(&decimal, limit, out);
 }
 
-/* See number.h. */
-size_t
-mc_format_double(double value, char *out)
+/* A double, in fixed notation for an exponent from -4 to limit - 1. */
+static size_t
+format_double(double value, int limit, char *out)
 {
 	uint64_t	bits;
 	uint64_t	fraction;
@@ -412,13 +412,13 @@ mc_format_double(double value, char *out)
 	if (sign != 0)
 		*out++ = '-';
 	if (decimal_short(sign != 0 ? -value : value, &decimal))
-		return sign + decimal_print(&decimal, 15, out);
-	return sign + format_parts(fraction, biased, 52, -1074, 15, out);
+		return sign + decimal_print(&decimal, limit, out);
+	return sign + format_parts(fraction, biased, 52, -1074, limit, out);
 }
 
-/* See number.h. */
-size_t
-mc_format_float(float value, char *out)
+/* The same for a float. */
+static size_t
+format_float(float value, int limit, char *out)
 {
 	uint32_t	bits;
 	uint32_t	fraction;
@@ -433,5 +433,39 @@ mc_format_float(float value, char *out)
 		return format_special(sign != 0, fraction == 0, out);
 	if (sign != 0)
 		*out++ = '-';
-	return sign + format_parts(fraction, biased, 23, -149, 6, out);
+	return sign + format_parts(fraction, biased, 23, -149, limit, out);
+}
+
+/* See number.h. */
+size_t
+mc_format_double(double value, char *out)
+{
+	return format_double(value, 15, out);
+}
+
+/* See number.h. */
+size_t
+mc_format_float(float value, char *out)
+{
+	return format_float(value, 6, out);
+}
+
+/* See number.h. */
+size_t
+mc_format_python(double value, bool narrow, char *out)
+{
+	size_t		length;
+
+	if (isnan(value))
+		strcpy(out, "nan");
+	else if (isinf(value))
+		strcpy(out, value < 0 ? "-inf" : "inf");
+	else
+	{
+		length = narrow ? format_float((float) value, 16, out) :
+			format_double(value, 16, out);
+		if (strpbrk(out, ".e") == NULL)
+			strcpy(out + length, ".0");
+	}
+	return strlen(out);
 }

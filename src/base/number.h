@@ -1,14 +1,16 @@
 /*
  * number.h
- *		Numbers as the text that PostgreSQL prints for them.
+ *		Numbers as the text that PostgreSQL, or Python, prints for them.
  *
  * A label is the text of a column, and an obs column that is a number in one
  * file and text in another is text: the core therefore has to print numbers
- * exactly as bigint and double precision do in SQL.
+ * exactly as bigint and double precision do in SQL.  An index of numbers is
+ * text for anndata, in Python's words.
  */
 #ifndef MC_BASE_NUMBER_H
 #define MC_BASE_NUMBER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,5 +29,12 @@ extern size_t mc_format_double(double value, char *out);
 
 /* The same for a float of 4 bytes (real's output function). */
 extern size_t mc_format_float(float value, char *out);
+
+/*
+ * Print value as Python's str(float) does: "1.0", "1e+16", "nan", "-inf".
+ * If narrow, value is a float of 4 bytes, and the digits are the shortest
+ * that read back as the same one.
+ */
+extern size_t mc_format_python(double value, bool narrow, char *out);
 
 #endif							/* MC_BASE_NUMBER_H */

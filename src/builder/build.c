@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "base/memory.h"
+#include "builder/protocol.h"
 #include "h5ad/h5ad.h"
 #include "manifest/writer.h"
 
@@ -29,9 +30,9 @@ typedef struct Build
 	uint64_t	total;
 } Build;
 
-/* What a manifest remembers of a file. */
-static bool
-read_identity(int fd, ManifestIdentity *identity, McError *err)
+/* See builder.h. */
+bool
+builder_identity(int fd, ManifestIdentity *identity, McError *err)
 {
 	struct stat st;
 
@@ -162,17 +163,14 @@ build_obsm(Build *build, McError *err)
 
 /* Everything between open and finish. */
 static bool
-build_all(Build *build, int file_fd, int manifest_fd, const char *matrix,
-		  McError *err)
+build_all(Build *build, int file_fd, const ManifestIdentity *identity,
+		  int manifest_fd, const char *matrix, McError *err)
 {
 	bool		raw = strcmp(matrix, "raw/X") == 0;
-	bool		has_raw;
-	ManifestIdentity before;
-	ManifestIdentity after;
+	bool		has_raw = false;
 
-	if (!read_identity(file_fd, &before, err) ||
-		!h5ad_open(file_fd, &build->file, err) ||
-		!h5ad_has_raw(build->file, &has_raw, err))
+	if (!h5ad_open(file_fd, &build->file, err) ||
+		(raw && !h5ad_has_raw(build->file, &has_raw, err)))
 		return false;
 	if (raw && !has_raw)
 	{
@@ -188,40 +186,39 @@ build_all(Build *build, int file_fd, int manifest_fd, const char *matrix,
 		return false;
 	build->total = h5ad_frame_columns(build->obs) +
 		h5ad_frame_columns(build->var) + build->obsm.n + 4;
-	if (!manifest_writer_begin(manifest_fd, &before,
+	if (!manifest_writer_begin(manifest_fd, identity,
 							   h5ad_frame_rows(build->obs),
 							   h5ad_frame_rows(build->var), &build->writer,
 							   err))
 		return false;
 	/* The matrix comes first: what can't be read ends at once. */
-	if (!build_matrix(build, matrix, err) ||
-		!build_frame(build, build->obs, MANIFEST_OBS, err) ||
-		!build_frame(build, build->var, MANIFEST_VAR, err) ||
-		!build_obsm(build, err) ||
-		!read_identity(file_fd, &after, err))
-		return false;
-	if (memcmp(&before, &after, sizeof(before)) != 0)
-		return mc_error(err, MC_CHANGED, "file changed while it was read");
-	return manifest_writer_finish(build->writer, err);
+	return build_matrix(build, matrix, err) &&
+		build_frame(build, build->obs, MANIFEST_OBS, err) &&
+		build_frame(build, build->var, MANIFEST_VAR, err) &&
+		build_obsm(build, err) &&
+		manifest_writer_finish(build->writer, err);
 }
 
 /* See builder.h. */
 bool
-builder_build(int file_fd, int manifest_fd, int status_fd, const char *matrix,
-			  McError *err)
+builder_build(int file_fd, const ManifestIdentity *identity, int manifest_fd,
+			  int status_fd, const char *matrix, McError *err)
 {
 	Build		build;
 	bool		ok;
 
 	memset(&build, 0, sizeof(build));
 	build.status_fd = status_fd;
-	ok = build_all(&build, file_fd, manifest_fd, matrix, err);
+	ok = build_all(&build, file_fd, identity, manifest_fd, matrix, err);
 	manifest_writer_close(build.writer);
 	h5ad_names_reset(&build.obsm);
 	h5ad_frame_close(build.obs);
 	h5ad_frame_close(build.var);
 	h5ad_close(build.file);
 	if (!ok && err->code == MC_IO && err->sys_errno == EFBIG)
-		err->code = MC_LIMIT;
+	{
+		mc_error_init(err);
+		mc_error(err, MC_LIMIT, "%s", BUILDER_TOO_LARGE);
+	}
 	return ok;
 }

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "manifest/format.h"
 
 /* Resource limits; 0 = as they are. */
 typedef struct BuilderLimits
@@ -31,19 +32,36 @@ typedef struct BuilderLimits
  * further file, no network, no process.  A crash and the CPU limit end the
  * program with an error line on status_fd, or words on standard error if that
  * is negative.  There is no way back.  Fails with IO.
+ *
+ * Where there is no filter of system calls (see the next function), the
+ * limits are all there is, which is no failure.
  */
 extern bool builder_sandbox_enter(const BuilderLimits *limits, int status_fd,
 								  McError *err);
 
+/*
+ * Why there is no filter of system calls: a clause, or NULL if there is one.
+ * To be asked before the sandbox is entered.
+ */
+extern const char *builder_sandbox_unfiltered(void);
+
 /* ---- build.c ---- */
 
+/* What a manifest remembers of a file; not to be had in the sandbox. */
+extern bool builder_identity(int fd, ManifestIdentity *identity,
+							 McError *err);
+
 /*
- * Build the manifest of the file open on file_fd for the layer called matrix,
- * with progress lines on status_fd (none if negative).  Fails with what h5ad.h
- * and writer.h say, and with CHANGED if the file changed meanwhile.
+ * Build the manifest of the file open on file_fd, which is that of identity,
+ * for the layer called matrix, with progress lines on status_fd (none if
+ * negative).  Whether the file changed meanwhile is for the backend to find
+ * out, which has it open before and after.  Fails with what h5ad.h and
+ * writer.h say; the message is BUILDER_TOO_LARGE if the limit of the
+ * manifest's size was reached.
  */
-extern bool builder_build(int file_fd, int manifest_fd, int status_fd,
-						  const char *matrix, McError *err);
+extern bool builder_build(int file_fd, const ManifestIdentity *identity,
+						  int manifest_fd, int status_fd, const char *matrix,
+						  McError *err);
 
 /* ---- describe.c ---- */
 
@@ -55,6 +73,9 @@ extern bool builder_describe(int file_fd, const char *path,
 							 const char *matrix, McError *err);
 
 /* ---- status.c: lines of the protocol ---- */
+
+/* There is no filter of system calls, for this reason. */
+extern void builder_status_unfiltered(int fd, const char *reason);
 
 /* At most a few lines a second are written, whatever is called. */
 extern void builder_status_progress(int fd, uint64_t done, uint64_t total);

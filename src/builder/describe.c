@@ -98,7 +98,7 @@ print_column(const H5adColumn *column, bool is_index)
 
 	if (column->reason[0] != '\0')
 	{
-		print_line("  %-*s (left out: it %s)", NAME_WIDTH, column->data.name,
+		print_line("  %-*s (left out: %s)", NAME_WIDTH, column->data.name,
 				   column->reason);
 		return;
 	}
@@ -139,7 +139,7 @@ add_filters(const ManifestArray *array, char *line, size_t size)
 	for (uint32_t i = 0; i < array->n_filters; i++)
 	{
 		const ManifestFilter *filter = &array->filters[i];
-		const char *name = h5ad_filter_name(filter->id);
+		const char *name = manifest_filter_name(filter->id);
 		size_t		used = strlen(line);
 
 		if (name != NULL)
@@ -243,10 +243,10 @@ print_named(H5adFile *file, const char *name, uint64_t n_obs, bool asked,
 	McError		cause;
 	uint64_t	n_vars = 0;
 	bool		raw = strcmp(name, "raw/X") == 0;
-	bool		has_raw;
+	bool		has_raw = false;
 
 	mc_error_init(&cause);
-	if (h5ad_has_raw(file, &has_raw, &cause) &&
+	if ((!raw || h5ad_has_raw(file, &has_raw, &cause)) &&
 		((raw && !has_raw) || count_vars(file, raw, &n_vars, &cause)))
 	{
 		if (h5ad_matrix_read(file, name, n_obs, n_vars, &matrix, &cause))
@@ -299,7 +299,7 @@ print_obsm(H5adFile *file, uint64_t n_obs, McError *err)
 		return false;
 	if (is_compound)
 	{
-		print_line("  %-*s (left out: it is a compound dataset)", NAME_WIDTH,
+		print_line("  %-*s (left out: is a compound dataset)", NAME_WIDTH,
 				   "obsm");
 		return true;
 	}
@@ -313,7 +313,7 @@ print_obsm(H5adFile *file, uint64_t n_obs, McError *err)
 		if (!ok)
 			break;
 		if (matrix.reason[0] != '\0')
-			print_line("  %-*s (left out: it %s)", NAME_WIDTH,
+			print_line("  %-*s (left out: %s)", NAME_WIDTH,
 					   matrix.data.name, matrix.reason);
 		else
 			print_matrix(&matrix.data);
@@ -328,15 +328,25 @@ static bool
 print_matrices(H5adFile *file, const char *matrix, uint64_t n_obs,
 			   McError *err)
 {
+	McError		cause;
 	bool		has_raw;
 
 	print_line("matrices:");
 	if (matrix != NULL)
 		return print_named(file, matrix, n_obs, true, err);
-	if (!h5ad_has_raw(file, &has_raw, err) ||
-		!print_named(file, "X", n_obs, false, err) ||
-		(has_raw &&
-		 !print_named(file, "raw/X", n_obs, false, err)))
+	if (!print_named(file, "X", n_obs, false, err))
+		return false;
+	mc_error_init(&cause);
+	if (!h5ad_has_raw(file, &has_raw, &cause))
+	{
+		if (cause.code == MC_NO_MEMORY || cause.code == MC_IO)
+		{
+			*err = cause;
+			return false;
+		}
+		has_raw = true;			/* its line says why it can't be read */
+	}
+	if (has_raw && !print_named(file, "raw/X", n_obs, false, err))
 		return false;
 	return print_layers(file, n_obs, err) && print_obsm(file, n_obs, err);
 }
@@ -345,14 +355,13 @@ print_matrices(H5adFile *file, const char *matrix, uint64_t n_obs,
 static bool
 print_file(H5adFile *file, const char *path, const char *matrix, McError *err)
 {
-	bool		raw;
+	bool		raw = matrix != NULL && strcmp(matrix, "raw/X") == 0;
 	H5adFrame  *obs = NULL;
 	H5adFrame  *var = NULL;
 	bool		ok;
 
-	if (!h5ad_has_raw(file, &raw, err))
+	if (raw && !h5ad_has_raw(file, &raw, err))
 		return false;
-	raw = raw && matrix != NULL && strcmp(matrix, "raw/X") == 0;
 	ok = h5ad_frame_open(file, H5AD_OBS, &obs, err) &&
 		h5ad_frame_open(file, raw ? H5AD_RAW_VAR : H5AD_VAR, &var, err);
 	if (ok)

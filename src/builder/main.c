@@ -80,11 +80,25 @@ print_help(void)
 		 "  --matrix NAME          only this matrix: X, raw/X or layers/NAME\n"
 		 "  --max-memory BYTES     limit of address space; 0 for none\n"
 		 "  --max-cpu-time SECONDS limit of CPU time; 0 for none\n"
-		 "  --version              print the version\n"
+		 "  --version              print the version, and whether the program\n"
+		 "                         can filter its system calls here\n"
 		 "  --help                 print this\n"
 		 "\n"
 		 "With --build it is run by the server, which hands it the file and\n"
 		 "the manifest to write as open descriptors.");
+}
+
+/* The version, and how safe the program is. */
+static void
+print_version(void)
+{
+	const char *unfiltered = builder_sandbox_unfiltered();
+
+	puts(BUILDER_PROGRAM " " MAPPEDCOLL_VERSION);
+	if (unfiltered == NULL)
+		puts("system call filter: yes");
+	else
+		printf("system call filter: no, %s\n", unfiltered);
 }
 
 /* Say what is wrong with the command line. */
@@ -150,7 +164,7 @@ parse_options(int argc, char **argv, Options *options)
 				print_help();
 				return 0;
 			case OPTION_VERSION:
-				puts(BUILDER_PROGRAM " " MAPPEDCOLL_VERSION);
+				print_version();
 				return 0;
 			default:
 				return usage("unknown option, or an option without its value");
@@ -169,13 +183,19 @@ parse_options(int argc, char **argv, Options *options)
 static int
 run_build(const Options *options)
 {
+	const char *unfiltered = builder_sandbox_unfiltered();
+	ManifestIdentity identity;
 	McError		err;
 	bool		ok;
 
 	mc_error_init(&err);
-	ok = h5ad_start(&err) &&
+	if (unfiltered != NULL)
+		builder_status_unfiltered(BUILDER_STATUS_FD, unfiltered);
+	ok = builder_identity(BUILDER_FILE_FD, &identity, &err) &&
+		h5ad_start(&err) &&
 		builder_sandbox_enter(&options->limits, BUILDER_STATUS_FD, &err) &&
-		builder_build(BUILDER_FILE_FD, BUILDER_MANIFEST_FD, BUILDER_STATUS_FD,
+		builder_build(BUILDER_FILE_FD, &identity, BUILDER_MANIFEST_FD,
+					  BUILDER_STATUS_FD,
 					  options->matrix != NULL ? options->matrix : "X", &err);
 	if (!ok)
 	{
@@ -213,6 +233,7 @@ static int
 run_describe(const Options *options)
 {
 	static char output[65536];
+	const char *unfiltered = builder_sandbox_unfiltered();
 	char		path[4096];
 	McError		err;
 	int			fd;
@@ -221,6 +242,9 @@ run_describe(const Options *options)
 	setvbuf(stdout, output, _IOFBF, sizeof(output));
 	snprintf(path, sizeof(path), "%s", options->path);
 	builder_clean(path);
+	if (unfiltered != NULL)
+		fprintf(stderr, BUILDER_PROGRAM ": no system call filter: %s\n",
+				unfiltered);
 	fd = open_file(options->path, &err);
 	if (fd >= 0 && h5ad_start(&err) &&
 		builder_sandbox_enter(&options->limits, -1, &err) &&

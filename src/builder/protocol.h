@@ -16,6 +16,7 @@
  *
  * On the pipe come lines; fields are separated by tabs and hold no control
  * characters:
+ *	unfiltered <reason>			there is no system call filter; the first line
  *	progress <done> <total>		decimal, in any unit; at most a few a second
  *	error <McErrorCode> <message> <detail>	detail may be empty; the last line
  *	done						the manifest is complete and synced
@@ -31,5 +32,8 @@
 #define BUILDER_MANIFEST_FD		4
 #define BUILDER_STATUS_FD		5
 #define BUILDER_LINE_LENGTH		2048	/* longest line with its newline */
+
+/* The message, with MC_LIMIT, of a manifest that outgrew --max-file-size */
+#define BUILDER_TOO_LARGE		"could not write the manifest: File too large"
 
 #endif							/* MC_BUILDER_PROTOCOL_H */

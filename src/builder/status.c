@@ -71,6 +71,18 @@ write_line(int fd, const char *line, size_t length)
 
 /* See builder.h. */
 void
+builder_status_unfiltered(int fd, const char *reason)
+{
+	char		line[BUILDER_LINE_LENGTH];
+	int			length;
+
+	length = snprintf(line, sizeof(line), "unfiltered\t%s\n", reason);
+	/* Who reads the pipe is gone if this fails; the last line will tell. */
+	(void) write_line(fd, line, (size_t) length);
+}
+
+/* See builder.h. */
+void
 builder_status_progress(int fd, uint64_t done, uint64_t total)
 {
 	static int64_t last = -PROGRESS_INTERVAL_MS;

@@ -14,6 +14,8 @@
 #include "base/memory.h"
 #include "collection/internal.h"
 
+#define INTERRUPT_GENES 16384	/* between two looks at the interrupt flag */
+
 /* The var_names of a file, loaded. */
 static bool
 load_names(Collection *c, int file, const ManifestColumn **names,
@@ -42,6 +44,14 @@ gene_name(Collection *c, int file, const ManifestColumn *names, uint64_t i,
 	mc_error(err, MC_CORRUPT, "var_names is damaged");
 	return mc_error_detail(err, "Name %llu is out of range.",
 						   (unsigned long long) i);
+}
+
+/* Look at the interrupt flag now and then: is it set before gene i? */
+static inline bool
+interrupted_at(uint64_t i, const volatile sig_atomic_t *interrupt,
+			   McError *err)
+{
+	return i % INTERRUPT_GENES == 0 && collection_interrupted(interrupt, err);
 }
 
 /* Sort files into groups of equal axes. */
@@ -86,7 +96,8 @@ group_files(Collection *c, AxisState *state, McError *err)
 
 /* All files have the same axis: it is the joint one, by position. */
 static bool
-join_by_position(Collection *c, AxisState *state, McError *err)
+join_by_position(Collection *c, AxisState *state,
+				 const volatile sig_atomic_t *interrupt, McError *err)
 {
 	const ManifestColumn *names;
 	uint64_t	n_vars = manifest_header(c->manifests[0])->n_vars;
@@ -105,7 +116,8 @@ join_by_position(Collection *c, AxisState *state, McError *err)
 		size_t		length;
 		int32_t		number;
 
-		if (!gene_name(c, 0, names, i, &name, &length, err) ||
+		if (interrupted_at(i, interrupt, err) ||
+			!gene_name(c, 0, names, i, &name, &length, err) ||
 			!collection_strings_put(&state->names, name, length, false,
 									&number, err))
 			return false;
@@ -154,7 +166,8 @@ duplicate_gene(Collection *c, int file, const char *name, size_t length,
  */
 static bool
 number_genes(Collection *c, AxisState *state, int group, int32_t **last,
-			 int32_t **n_seen, size_t *capacity, McError *err)
+			 int32_t **n_seen, size_t *capacity,
+			 const volatile sig_atomic_t *interrupt, McError *err)
 {
 	int			file = state->group_file[group];
 	uint64_t	n_vars = manifest_header(c->manifests[file])->n_vars;
@@ -189,7 +202,8 @@ number_genes(Collection *c, AxisState *state, int group, int32_t **last,
 		size_t		n_before = state->names.n;
 		int32_t		number;
 
-		if (!gene_name(c, file, names, i, &name, &length, err) ||
+		if (interrupted_at(i, interrupt, err) ||
+			!gene_name(c, file, names, i, &name, &length, err) ||
 			!collection_strings_put(&state->names, name, length, false,
 									&number, err))
 			return false;
@@ -299,7 +313,8 @@ number_joint(Collection *c, AxisState *state, const int32_t *n_seen,
 
 /* Turn numbers of names into joint columns, and make the way back. */
 static bool
-map_group(Collection *c, AxisState *state, int group, McError *err)
+map_group(Collection *c, AxisState *state, int group,
+		  const volatile sig_atomic_t *interrupt, McError *err)
 {
 	Manifest   *m = c->manifests[state->group_file[group]];
 	uint64_t	n_vars = manifest_header(m)->n_vars;
@@ -314,6 +329,8 @@ map_group(Collection *c, AxisState *state, int group, McError *err)
 	memset(to_group, -1, n_joint * sizeof(int32_t));
 	for (uint64_t i = 0; i < n_vars; i++)
 	{
+		if (interrupted_at(i, interrupt, err))
+			return false;
 		to_joint[i] = state->name_to_joint[to_joint[i]];
 		if (to_joint[i] >= 0)
 			to_group[to_joint[i]] = (int32_t) i;
@@ -331,7 +348,8 @@ map_group(Collection *c, AxisState *state, int group, McError *err)
 
 /* The axes differ: join them by name. */
 static bool
-join_by_name(Collection *c, AxisState *state, McError *err)
+join_by_name(Collection *c, AxisState *state,
+			 const volatile sig_atomic_t *interrupt, McError *err)
 {
 	int32_t    *last = NULL;
 	int32_t    *n_seen = NULL;
@@ -339,18 +357,20 @@ join_by_name(Collection *c, AxisState *state, McError *err)
 	bool		joined = true;
 
 	for (int group = 0; joined && group < state->n_groups; group++)
-		joined = number_genes(c, state, group, &last, &n_seen, &capacity, err);
+		joined = number_genes(c, state, group, &last, &n_seen, &capacity,
+							  interrupt, err);
 	joined = joined && number_joint(c, state, n_seen, err);
 	mc_free(last);
 	mc_free(n_seen);
 	for (int group = 0; joined && group < state->n_groups; group++)
-		joined = map_group(c, state, group, err);
+		joined = map_group(c, state, group, interrupt, err);
 	return joined;
 }
 
 /* Make the axis in state, which is freed by the caller on failure. */
 static bool
-build_axis(Collection *c, AxisState *state, McError *err)
+build_axis(Collection *c, AxisState *state,
+		   const volatile sig_atomic_t *interrupt, McError *err)
 {
 	if (!group_files(c, state, err))
 		return false;
@@ -365,8 +385,8 @@ build_axis(Collection *c, AxisState *state, McError *err)
 	if (state->group_to_joint == NULL || state->joint_to_group == NULL ||
 		state->file_to_joint == NULL || state->joint_to_file == NULL)
 		return false;
-	if (!(state->n_groups == 1 ? join_by_position(c, state, err) :
-		  join_by_name(c, state, err)))
+	if (!(state->n_groups == 1 ? join_by_position(c, state, interrupt, err) :
+		  join_by_name(c, state, interrupt, err)))
 		return false;
 	for (int file = 0; file < c->n_files; file++)
 	{
@@ -410,7 +430,8 @@ collection_axis_free(AxisState *state)
 
 /* See collection.h. */
 bool
-collection_axis(Collection *c, const CollectionAxis **axis, McError *err)
+collection_axis(Collection *c, const CollectionAxis **axis,
+				const volatile sig_atomic_t *interrupt, McError *err)
 {
 	*axis = NULL;
 	if (c->axis == NULL)
@@ -420,7 +441,7 @@ collection_axis(Collection *c, const CollectionAxis **axis, McError *err)
 		c->error_file = -1;
 		if (state == NULL)
 			return false;
-		if (!build_axis(c, state, err))
+		if (!build_axis(c, state, interrupt, err))
 		{
 			collection_axis_free(state);
 			return false;

@@ -78,13 +78,6 @@ collection_n_files(const Collection *c)
 }
 
 /* See collection.h. */
-Manifest *
-collection_manifest(const Collection *c, int file)
-{
-	return c->manifests[file];
-}
-
-/* See collection.h. */
 int
 collection_error_file(const Collection *c)
 {

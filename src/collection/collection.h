@@ -71,7 +71,6 @@ extern void collection_free(Collection *c); /* NULL is allowed */
 
 extern uint64_t collection_n_obs(const Collection *c);
 extern int	collection_n_files(const Collection *c);
-extern Manifest *collection_manifest(const Collection *c, int file);
 
 /*
  * The number of the file that the last failure of a call on c was about, or
@@ -127,12 +126,14 @@ extern bool collection_obs_name(Collection *c, int file, uint64_t row,
 								McError *err);
 
 /*
- * The joint axis; made at the first call.  Files whose axes are equal are
- * joined by position.  Otherwise a name that a file has twice is an error
- * (INVALID, naming gene and file number), and so is an empty inner join of
- * files that have genes (INVALID).
+ * The joint axis; made at the first call, and again after a failure.  Files
+ * whose axes are equal are joined by position.  Otherwise a name that a file
+ * has twice is an error (INVALID, naming gene and file number), and so is an
+ * empty inner join of files that have genes (INVALID).  Fails with CORRUPT,
+ * IO, NO_MEMORY, LIMIT, INTERRUPTED (interrupt may be NULL) too.
  */
 extern bool collection_axis(Collection *c, const CollectionAxis **axis,
+							const volatile sig_atomic_t *interrupt,
 							McError *err);
 
 /* Joint column of a gene, or -1; of duplicates the first. Axis must exist. */

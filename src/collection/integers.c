@@ -4,30 +4,22 @@
  *
  * Open addressing with linear probing.  Keys are integers, the bits of
  * doubles, or two codes side by side: all of them have patterns in some of
- * their bits, which the multiplications in hash_key spread.
+ * their bits, which the hash spreads.
  */
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "collection/internal.h"
 
 #define MIN_SLOTS	64
-
-/* The finaliser of splitmix64 (Steele, Lea, Flood 2014). */
-static inline uint64_t
-hash_key(uint64_t key)
-{
-	key = (key ^ key >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
-	key = (key ^ key >> 27) * UINT64_C(0x94D049BB133111EB);
-	return key ^ key >> 31;
-}
 
 /* The slot of key, or the free one where it belongs. */
 static inline size_t
 find_slot(const uint64_t *keys, const int32_t *codes, size_t n_slots,
 		  uint64_t key)
 {
-	size_t		slot = (size_t) hash_key(key) & (n_slots - 1);
+	size_t		slot = (size_t) mc_hash_integer(key) & (n_slots - 1);
 
 	while (codes[slot] >= 0 && keys[slot] != key)
 		slot = (slot + 1) & (n_slots - 1);

@@ -75,7 +75,8 @@ direct_whole(CollectionLabels *labels, int file, bool by_file, McError *err)
 
 /* The labels of a file are the categories of its column. */
 static bool
-direct_column(CollectionLabels *labels, int file, int column, McError *err)
+direct_column(CollectionLabels *labels, int file, int column,
+			  const volatile sig_atomic_t *interrupt, McError *err)
 {
 	LabelFile  *f = &labels->files[file];
 	const ManifestColumn *values;
@@ -99,6 +100,9 @@ direct_column(CollectionLabels *labels, int file, int column, McError *err)
 		const char *text = code != 0 ? "true" : "false";
 		size_t		length = code != 0 ? 4 : 5;
 
+		if (code % COLLECTION_INTERRUPT_ROWS == 0 &&
+			collection_interrupted(interrupt, err))
+			return false;
 		f->local_to_label[code] = -1;
 		if (f->rank.counts[code] == 0)
 			continue;
@@ -120,14 +124,15 @@ direct_column(CollectionLabels *labels, int file, int column, McError *err)
 /* Take codes and counts from the manifests. */
 static bool
 label_directly(CollectionLabels *labels, const int *columns, int n_columns,
-			   McError *err)
+			   const volatile sig_atomic_t *interrupt, McError *err)
 {
 	bool		whole = n_columns == 0 || columns[0] == COLLECTION_FILE_INDEX;
 
 	for (int file = 0; file < labels->c->n_files; file++)
 	{
-		if (!(whole ? direct_whole(labels, file, n_columns > 0, err) :
-			  direct_column(labels, file, columns[0], err)))
+		if (collection_interrupted(interrupt, err) ||
+			!(whole ? direct_whole(labels, file, n_columns > 0, err) :
+			  direct_column(labels, file, columns[0], interrupt, err)))
 			return false;
 	}
 	return true;
@@ -550,7 +555,7 @@ build_one_way(CollectionLabels *labels, bool direct, const int *columns,
 								  sizeof(LabelFile), err);
 	if (labels->files == NULL)
 		return false;
-	if (!(direct ? label_directly(labels, columns, n_columns, err) :
+	if (!(direct ? label_directly(labels, columns, n_columns, interrupt, err) :
 		  label_by_codes(labels, columns, n_columns, mask, interrupt, err)))
 		return false;
 	return number_labels(labels, interrupt, err) &&

@@ -15,6 +15,9 @@
 #include "base/memory.h"
 #include "collection/internal.h"
 
+#define INTERRUPT_BYTES	(4 << 20)	/* of names between two looks at the flag */
+#define PAIR_BYTES		64			/* that naming a pair costs at least */
+
 /* One column of the label. */
 typedef struct ColumnCoder
 {
@@ -367,6 +370,7 @@ name_pairs(LabelCoder *coder, int32_t *codes, uint64_t n_obs, McError *err)
 {
 	LabelStage *stage = &coder->stages[coder->n_columns - 1];
 	void	   *block = coder->pair_labels;
+	size_t		n_bytes = INTERRUPT_BYTES;	/* since the last look */
 	bool		reserved;
 
 	reserved = mc_reserve(&block, &coder->pair_labels_capacity, stage->n,
@@ -377,12 +381,17 @@ name_pairs(LabelCoder *coder, int32_t *codes, uint64_t n_obs, McError *err)
 	for (; coder->n_pair_labels < stage->n; coder->n_pair_labels++)
 	{
 		size_t		pair = coder->n_pair_labels;
+		int32_t    *label = &coder->pair_labels[pair];
 
-		if (pair % COLLECTION_INTERRUPT_ROWS == 0 &&
-			collection_interrupted(coder->interrupt, err))
+		if (n_bytes >= INTERRUPT_BYTES)
+		{
+			if (collection_interrupted(coder->interrupt, err))
+				return false;
+			n_bytes = 0;
+		}
+		if (!name_pair(coder, pair, label, err))
 			return false;
-		if (!name_pair(coder, pair, &coder->pair_labels[pair], err))
-			return false;
+		n_bytes += coder->names.strings[*label].length + PAIR_BYTES;
 	}
 	for (uint64_t row = 0; row < n_obs; row++)
 	{

@@ -4,11 +4,11 @@
  *
  * Open addressing with linear probing over numbers of 4 bytes; the strings
  * themselves lie in a row, so that the table can be walked in order.  The
- * hash (XXH3) never shows: numbers do not depend on it.
+ * hash never shows: numbers do not depend on it.
  */
 #include <string.h>
-#include <xxhash.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "collection/internal.h"
 
@@ -63,8 +63,8 @@ grow_slots(CollectionStrings *table, size_t n, McError *err)
 	for (size_t i = 0; i < table->n; i++)
 	{
 		const CollectionString *string = &table->strings[i];
-		size_t		slot = (size_t) XXH3_64bits(string->bytes,
-												string->length) &
+		size_t		slot = (size_t) mc_hash_bytes(string->bytes,
+												  string->length) &
 			(n_slots - 1);
 
 		while (slots[slot] >= 0)
@@ -127,7 +127,7 @@ collection_strings_put(CollectionStrings *table, const char *bytes,
 					   size_t length, bool copy, int32_t *number,
 					   McError *err)
 {
-	uint64_t	hash = XXH3_64bits(bytes, length);
+	uint64_t	hash = mc_hash_bytes(bytes, length);
 	CollectionString *string;
 	size_t		slot;
 
@@ -160,7 +160,7 @@ collection_strings_find(const CollectionStrings *table, const char *bytes,
 	if (table->n_slots == 0)
 		return -1;
 	return table->slots[find_slot(table, bytes, length,
-								  XXH3_64bits(bytes, length))];
+								  mc_hash_bytes(bytes, length))];
 }
 
 /* See internal.h. */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define MAX_COMPACT 65536		/* HDF5's own bound for a compact dataset */
+#define MAX_UNWRITTEN (1 << 20)	/* chunks that are not in the file */
 
 /* The parts of a dataset while it is described. */
 typedef struct OpenDataset
@@ -42,7 +43,7 @@ read_shape(H5adFile *file, OpenDataset *open, ManifestArray *array,
 	array->dims[0] = open->dims[0];
 	array->dims[1] = rank == 2 ? open->dims[1] : 1;
 	if (!mc_multiply(array->dims[0], array->dims[1], &bytes) ||
-		!mc_multiply(bytes, h5ad_element_size(array->element), &bytes) ||
+		!mc_multiply(bytes, manifest_element_size(array->element), &bytes) ||
 		bytes > INT64_MAX)
 		return mc_error(err, MC_CORRUPT, "has the impossible shape %llu x %llu",
 						(unsigned long long) array->dims[0],
@@ -76,7 +77,7 @@ read_filters(H5adFile *file, const OpenDataset *open, ManifestArray *array,
 			return h5ad_failed(file, err, "could not read its filters");
 		if (n_params > MANIFEST_MAX_PARAMS)
 		{
-			const char *name = h5ad_filter_name((unsigned) id);
+			const char *name = manifest_filter_name((uint32_t) id);
 
 			return mc_error(err, MC_UNSUPPORTED, "is compressed with filter "
 							"%d (%s), which has %llu parameters", (int) id,
@@ -119,7 +120,7 @@ read_contiguous(H5adFile *file, const OpenDataset *open, ManifestArray *array,
 {
 	haddr_t		address = H5Dget_offset(open->dataset);
 	uint64_t	bytes = array->dims[0] * array->dims[1] *
-		h5ad_element_size(array->element);
+		manifest_element_size(array->element);
 	uint64_t	end;
 
 	array->layout = MANIFEST_CONTIGUOUS;
@@ -146,7 +147,7 @@ read_compact(H5adFile *file, const OpenDataset *open, H5adArray *out,
 {
 	ManifestArray *array = &out->array;
 	uint64_t	bytes = array->dims[0] * array->dims[1] *
-		h5ad_element_size(array->element);
+		manifest_element_size(array->element);
 	hid_t		type;
 	bool		ok;
 
@@ -166,7 +167,11 @@ read_compact(H5adFile *file, const OpenDataset *open, H5adArray *out,
 	return ok || h5ad_failed(file, err, "could not read its values");
 }
 
-/* Chunked: the table of chunks. */
+/*
+ * Chunked: the table of chunks.  One that is in the file takes a byte of it at
+ * least; those that are not cost nothing there, but an entry each here, so
+ * that a small file could ask for any amount.
+ */
 static bool
 read_chunked(H5adFile *file, OpenDataset *open, H5adArray *out, McError *err)
 {
@@ -195,6 +200,10 @@ read_chunked(H5adFile *file, OpenDataset *open, H5adArray *out, McError *err)
 		return mc_error(err, MC_LIMIT, "has %llu chunks, more than %llu",
 						(unsigned long long) n_chunks,
 						(unsigned long long) H5AD_MAX_CHUNKS);
+	if (file->n_chunks + n_chunks > file->recorder.size + MAX_UNWRITTEN)
+		return mc_error(err, MC_UNSUPPORTED, "has %llu chunks, most of them "
+						"never written", (unsigned long long) n_chunks);
+	file->n_chunks += n_chunks;
 	out->chunks = mc_alloc(n_chunks, sizeof(ManifestChunk), err);
 	if (out->chunks == NULL)
 		return false;

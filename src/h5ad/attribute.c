@@ -58,24 +58,6 @@ open_attribute(H5adFile *file, hid_t object, const char *name,
 	return true;
 }
 
-/* A memory type for its strings: variable, or fixed and padded with NUL. */
-static hid_t
-string_type(const OpenAttribute *a, bool variable)
-{
-	hid_t		type = H5Tcopy(H5T_C_S1);
-
-	if (type < 0)
-		return -1;
-	if (H5Tset_size(type, variable ? H5T_VARIABLE : H5Tget_size(a->type)) < 0 ||
-		H5Tset_cset(type, H5Tget_cset(a->type)) < 0 ||
-		(!variable && H5Tset_strpad(type, H5T_STR_NULLPAD) < 0))
-	{
-		h5ad_handle_close(type);
-		return -1;
-	}
-	return type;
-}
-
 /* Append n fixed strings of size bytes, or n variable ones, to names. */
 static bool
 add_strings(const char *buffer, size_t n, bool variable, size_t size,
@@ -116,7 +98,8 @@ read_strings(H5adFile *file, const OpenAttribute *a, const char *name,
 		(uint64_t) a->n * size > MAX_ATTRIBUTE_BYTES)
 		return mc_error(err, MC_LIMIT, "the attribute \"%s\" is too large",
 						name);
-	type = string_type(a, variable);
+	type = h5ad_type_of_strings(variable ? H5T_VARIABLE : size,
+								H5Tget_cset(a->type));
 	if (type < 0)
 		return h5ad_failed(file, err, "could not read the attribute \"%s\"",
 						   name);

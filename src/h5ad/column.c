@@ -152,8 +152,8 @@ h5ad_column_from_vector(H5adVector *vector, H5adColumn *out, McError *err)
  * the dictionary, -1 if it is missing.
  */
 static bool
-map_categories(const H5adVector *categories, H5adDictionary *dictionary,
-			   int32_t *map, McError *err)
+map_categories(const H5adVector *categories, H5adSpelling spelling,
+			   H5adDictionary *dictionary, int32_t *map, McError *err)
 {
 	H5adText	text = {.n = 0};
 	bool		ok = true;
@@ -167,7 +167,7 @@ map_categories(const H5adVector *categories, H5adDictionary *dictionary,
 			continue;
 		text.n = 0;
 		text.length = 0;
-		ok = h5ad_vector_print(categories, i, &text, err) &&
+		ok = h5ad_vector_print(categories, i, spelling, &text, err) &&
 			h5ad_dictionary_add(dictionary, text.bytes, text.length, &map[i],
 								err);
 	}
@@ -197,7 +197,8 @@ map_codes(const H5adVector *codes, const int32_t *map, uint64_t n_categories,
 /* See internal.h. */
 bool
 h5ad_column_from_codes(const H5adVector *codes, const H5adVector *categories,
-					   bool ordered, H5adColumn *out, McError *err)
+					   H5adSpelling spelling, bool ordered, H5adColumn *out,
+					   McError *err)
 {
 	H5adDictionary dictionary = {.n_slots = 0};
 	int32_t    *map = mc_alloc(categories->n, sizeof(int32_t), err);
@@ -206,7 +207,7 @@ h5ad_column_from_codes(const H5adVector *codes, const H5adVector *categories,
 
 	if (ok && codes->kind != MANIFEST_INTEGER)
 		ok = mc_error(err, MC_UNSUPPORTED, "has codes that are not integers");
-	ok = ok && map_categories(categories, &dictionary, map, err) &&
+	ok = ok && map_categories(categories, spelling, &dictionary, map, err) &&
 		map_codes(codes, map, categories->n, mapped, err);
 	if (ok)
 	{
@@ -225,10 +226,10 @@ h5ad_column_from_codes(const H5adVector *codes, const H5adVector *categories,
 	return ok;
 }
 
-/* Read the dataset called name in a group. */
+/* Read the dataset called name in a group, without h5ad_vector_check. */
 static bool
-read_member(H5adFile *file, hid_t group, const char *name, H5adVector *out,
-			McError *err)
+read_member_raw(H5adFile *file, hid_t group, const char *name,
+				H5adVector *out, McError *err)
 {
 	hid_t		dataset = h5ad_object_open(file, group, name, err);
 	H5adSource	source = {dataset, NULL};
@@ -243,10 +244,29 @@ read_member(H5adFile *file, hid_t group, const char *name, H5adVector *out,
 	if (H5Iget_type(dataset) != H5I_DATASET)
 		mc_error(err, MC_UNSUPPORTED, "has a group as \"%s\"", name);
 	else
-		ok = h5ad_vector_read(file, &source, false, out, err) ||
+		ok = h5ad_vector_read_raw(file, &source, false, out, err) ||
 			h5ad_prefix(err, "\"%s\"", name);
 	h5ad_handle_close(dataset);
 	return ok;
+}
+
+/* Check a member that was read, and reset it on failure. */
+static bool
+check_member(const char *name, H5adVector *vector, McError *err)
+{
+	if (h5ad_vector_check(vector, err))
+		return true;
+	h5ad_vector_reset(vector);
+	return h5ad_prefix(err, "\"%s\"", name);
+}
+
+/* Read the dataset called name in a group. */
+static bool
+read_member(H5adFile *file, hid_t group, const char *name, H5adVector *out,
+			McError *err)
+{
+	return read_member_raw(file, group, name, out, err) &&
+		check_member(name, out, err);
 }
 
 /* Make the values whose mask is set missing. */
@@ -290,7 +310,7 @@ read_nullable(H5adFile *file, hid_t group, H5adVector *out, McError *err)
 	bool		exists;
 	bool		ok;
 
-	if (!read_member(file, group, "values", out, err))
+	if (!read_member_raw(file, group, "values", out, err))
 		return false;
 	ok = h5ad_exists(file, group, "mask", &exists, err);
 	if (ok && exists)
@@ -302,9 +322,10 @@ read_nullable(H5adFile *file, hid_t group, H5adVector *out, McError *err)
 			h5ad_vector_reset(&mask);
 		}
 	}
-	if (!ok)
-		h5ad_vector_reset(out);
-	return ok;
+	if (ok)
+		return check_member("values", out, err);
+	h5ad_vector_reset(out);
+	return false;
 }
 
 /*
@@ -374,21 +395,23 @@ read_plain(H5adFile *file, hid_t object, H5adVector *out, McError *err)
 /* Codes already read, categories still in the file. */
 static bool
 read_categories(H5adFile *file, const H5adVector *codes, hid_t categories,
-				bool ordered, H5adColumn *out, McError *err)
+				H5adSpelling spelling, bool ordered, H5adColumn *out,
+				McError *err)
 {
 	H5adVector	vector;
 	bool		ok;
 
 	if (!read_plain(file, categories, &vector, err))
 		return h5ad_prefix(err, "\"categories\"");
-	ok = h5ad_column_from_codes(codes, &vector, ordered, out, err);
+	ok = h5ad_column_from_codes(codes, &vector, spelling, ordered, out, err);
 	h5ad_vector_reset(&vector);
 	return ok;
 }
 
 /* A categorical as anndata 0.8 and later writes it. */
 static bool
-read_categorical(H5adFile *file, hid_t group, H5adColumn *out, McError *err)
+read_categorical(H5adFile *file, hid_t group, H5adSpelling spelling,
+				 H5adColumn *out, McError *err)
 {
 	H5adVector	codes;
 	hid_t		categories;
@@ -400,7 +423,8 @@ read_categorical(H5adFile *file, hid_t group, H5adColumn *out, McError *err)
 		return false;
 	categories = h5ad_object_open(file, group, "categories", err);
 	if (categories >= 0)
-		ok = read_categories(file, &codes, categories, ordered, out, err);
+		ok = read_categories(file, &codes, categories, spelling, ordered, out,
+							 err);
 	else if (err->code == MC_MISSING)
 		err->code = MC_CORRUPT;
 	h5ad_handle_close(categories);
@@ -411,7 +435,7 @@ read_categorical(H5adFile *file, hid_t group, H5adColumn *out, McError *err)
 /* A categorical as anndata 0.7 wrote it. */
 static bool
 read_referring(H5adFile *file, hid_t dataset, hid_t categories,
-			   H5adColumn *out, McError *err)
+			   H5adSpelling spelling, H5adColumn *out, McError *err)
 {
 	H5adSource	source = {dataset, NULL};
 	H5adVector	codes;
@@ -423,7 +447,8 @@ read_referring(H5adFile *file, hid_t dataset, hid_t categories,
 	if (!h5ad_attribute_flag(file, categories, "ordered", &ordered, err) ||
 		!h5ad_vector_read(file, &source, false, &codes, err))
 		return false;
-	ok = read_categories(file, &codes, categories, ordered, out, err);
+	ok = read_categories(file, &codes, categories, spelling, ordered, out,
+						 err);
 	h5ad_vector_reset(&codes);
 	return ok;
 }
@@ -462,34 +487,44 @@ h5ad_column_length(H5adFile *file, hid_t object, uint64_t *n, McError *err)
 /* See internal.h. */
 bool
 h5ad_column_read(H5adFile *file, hid_t object, hid_t categories,
-				 H5adColumn *out, McError *err)
+				 H5adSpelling spelling, H5adColumn *out, McError *err)
 {
 	H5adVector	vector;
 	size_t		row;
 
 	if (H5Iget_type(object) == H5I_DATASET && categories >= 0)
-		return read_referring(file, object, categories, out, err);
+		return read_referring(file, object, categories, spelling, out, err);
 	if (H5Iget_type(object) == H5I_GROUP)
 	{
 		if (!group_encoding(file, object, &row, err))
 			return false;
 		if (group_encodings[row].categorical)
-			return read_categorical(file, object, out, err);
+			return read_categorical(file, object, spelling, out, err);
 	}
 	return read_plain(file, object, &vector, err) &&
 		h5ad_column_from_vector(&vector, out, err);
 }
 
-/* Print value i of any column; "nan" where it is missing, as pandas does. */
+/* What pandas prints for a missing value: one of a mask, or any other. */
+static bool
+print_missing(const ManifestColumnData *data, H5adText *out, McError *err)
+{
+	if (data->kind == MANIFEST_DICTIONARY || data->kind == MANIFEST_STRING)
+		return h5ad_text_add(out, "nan", 3, err);
+	return h5ad_text_add(out, "<NA>", 4, err);
+}
+
+/* Print value i of any column as part of an index. */
 static bool
 print_value(const ManifestColumnData *data, uint64_t i, H5adText *out,
 			McError *err)
 {
-	H5adVector	view = {.kind = data->kind, .n = data->n_values};
+	H5adVector	view = {.kind = data->kind, .n = data->n_values,
+	.float_width = data->float_width};
 	uint64_t	at = i;
 
 	if (data->nulls != NULL && (data->nulls[i >> 3] >> (i & 7) & 1) != 0)
-		return h5ad_text_add(out, "nan", 3, err);
+		return print_missing(data, out, err);
 	view.integers = (int64_t *) data->values;
 	view.floats = (double *) data->values;
 	view.booleans = (int8_t *) data->values;
@@ -500,13 +535,13 @@ print_value(const ManifestColumnData *data, uint64_t i, H5adText *out,
 		int32_t		code = ((const int32_t *) data->values)[i];
 
 		if (code < 0)
-			return h5ad_text_add(out, "nan", 3, err);
+			return print_missing(data, out, err);
 		view.kind = MANIFEST_STRING;
 		at = (uint64_t) code;
 	}
 	else if (data->kind == MANIFEST_BOOLEAN && view.booleans[i] < 0)
-		return h5ad_text_add(out, "nan", 3, err);
-	return h5ad_vector_print(&view, at, out, err);
+		return print_missing(data, out, err);
+	return h5ad_vector_print(&view, at, H5AD_AS_PANDAS, out, err);
 }
 
 /* See internal.h. */

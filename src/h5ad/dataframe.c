@@ -57,27 +57,46 @@ list_columns(H5adFrame *frame, McError *err)
 	return ok;
 }
 
-/* Drop names that come a second time: they are the same column. */
+/*
+ * Drop names that come a second time, which are the same column, and note
+ * those that only become equal to an earlier one as valid UTF-8.
+ */
 static bool
-drop_repeated(H5adNames *names, McError *err)
+compare_names(H5adFrame *frame, McError *err)
 {
+	H5adNames  *names = &frame->columns;
 	H5adDictionary seen = {.n_slots = 0};
+	H5adText	clean = {.n = 0};
+	size_t	   *first = mc_alloc(names->n, sizeof(size_t), err);
 	size_t		kept = 0;
-	bool		ok = true;
+	bool		ok;
 
+	frame->clashes = mc_alloc_zero(names->n, sizeof(bool), err);
+	ok = first != NULL && frame->clashes != NULL;
 	for (size_t i = 0; i < names->n; i++)
 	{
+		char	   *name = names->names[i];
 		uint64_t	before = seen.text.n;
-		int32_t		code;
+		int32_t		code = 0;
 
-		ok = ok && h5ad_dictionary_add(&seen, names->names[i],
-									   strlen(names->names[i]), &code, err);
-		if (!ok || seen.text.n > before)
-			names->names[kept++] = names->names[i];
-		else
-			mc_free(names->names[i]);
+		clean.n = clean.length = 0;
+		ok = ok && h5ad_text_add(&clean, name, strlen(name), err) &&
+			h5ad_dictionary_add(&seen, clean.bytes ? clean.bytes : "",
+								clean.length, &code, err);
+		if (ok && seen.text.n > before)
+			first[code] = kept;
+		else if (ok && strcmp(name, names->names[first[code]]) == 0)
+		{
+			mc_free(name);
+			continue;
+		}
+		else if (ok)
+			frame->clashes[kept] = true;
+		names->names[kept++] = name;
 	}
 	names->n = kept;
+	mc_free(first);
+	h5ad_text_reset(&clean);
 	h5ad_dictionary_reset(&seen);
 	return ok;
 }
@@ -142,8 +161,7 @@ open_group(H5adFrame *frame, McError *err)
 		return false;
 	if (!exists && !list_columns(frame, err))
 		return false;
-	if (!drop_repeated(&frame->columns, err) ||
-		!h5ad_exists(file, frame->object, OLD_CATEGORIES, &exists, err))
+	if (!h5ad_exists(file, frame->object, OLD_CATEGORIES, &exists, err))
 		return false;
 	if (exists)
 		frame->categories = h5ad_object_open(file, frame->object,
@@ -173,6 +191,7 @@ h5ad_frame_open(H5adFile *file, H5adFrameName name, H5adFrame **out,
 		ok = frame->compound ? h5ad_legacy_open(frame, err) :
 			open_group(frame, err);
 	}
+	ok = ok && compare_names(frame, err);
 	if (ok && frame->n_rows > MANIFEST_MAX_ROWS)
 		ok = mc_error(err, MC_LIMIT, "has %llu rows, more than %llu",
 					  (unsigned long long) frame->n_rows,
@@ -197,6 +216,7 @@ h5ad_frame_close(H5adFrame *frame)
 	h5ad_handle_close(frame->categories);
 	mc_free(frame->index);
 	h5ad_names_reset(&frame->columns);
+	mc_free(frame->clashes);
 	mc_free(frame);
 }
 
@@ -261,8 +281,8 @@ follow_reference(H5adFrame *frame, hid_t dataset, const char *name,
 
 /* Read the element called name. */
 static bool
-read_element(H5adFrame *frame, const char *name, H5adColumn *out,
-			 McError *err)
+read_element(H5adFrame *frame, const char *name, bool is_index,
+			 H5adColumn *out, McError *err)
 {
 	H5adFile   *file = frame->file;
 	hid_t		object = h5ad_object_open(file, frame->object, name, err);
@@ -285,7 +305,9 @@ read_element(H5adFrame *frame, const char *name, H5adColumn *out,
 					  (unsigned long long) frame->n_rows);
 	if (ok && H5Iget_type(object) == H5I_DATASET)
 		ok = follow_reference(frame, object, name, &categories, err);
-	ok = ok && h5ad_column_read(file, object, categories, out, err);
+	ok = ok && h5ad_column_read(file, object, categories,
+								is_index ? H5AD_AS_PANDAS : H5AD_AS_SQL, out,
+								err);
 	if (ok && out->data.n_values != frame->n_rows)
 		ok = mc_error(err, MC_CORRUPT, "has %llu values, but %s has %llu rows",
 					  (unsigned long long) out->data.n_values, frame->words,
@@ -347,9 +369,15 @@ h5ad_frame_read(H5adFrame *frame, int64_t i, H5adColumn *out, McError *err)
 						frame->words, (long long) i);
 	name = is_index ? frame->index : frame->columns.names[i];
 	mc_error_init(&cause);
+	if (!is_index && frame->clashes[i])
+	{
+		mc_error(&cause, MC_UNSUPPORTED, "has the name of an earlier column "
+				 "once invalid UTF-8 is replaced");
+		return column_failed(frame, name, out, &cause, err);
+	}
 	ok = frame->compound ?
 		h5ad_legacy_read(frame, name, is_index, out, &cause) :
-		read_element(frame, name, out, &cause);
+		read_element(frame, name, is_index, out, &cause);
 	if (ok && is_index)
 		ok = h5ad_column_to_text(out, &cause);
 	ok = ok && set_name(out, name, &cause);

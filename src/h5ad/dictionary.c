@@ -8,7 +8,8 @@
 #include "h5ad/internal.h"
 
 #include <string.h>
-#include <xxhash.h>
+
+#include "base/hash.h"
 
 #define FIRST_SLOTS 64
 
@@ -16,7 +17,7 @@
 static size_t
 find_slot(const H5adDictionary *d, const char *string, size_t length)
 {
-	size_t		slot = XXH3_64bits(string, length) & (d->n_slots - 1);
+	size_t		slot = mc_hash_bytes(string, length) & (d->n_slots - 1);
 
 	while (d->slots[slot] != 0)
 	{

@@ -16,38 +16,6 @@
 #define FILTER_LZF 32000
 #define MAX_DECODED ((size_t) UINT_MAX)	/* HDF5's own bound for a chunk */
 
-/* Numbers registered with The HDF Group that h5ad files are seen with. */
-static const struct
-{
-	unsigned	id;
-	const char *name;
-} filter_names[] = {
-	{H5Z_FILTER_DEFLATE, "deflate"},
-	{H5Z_FILTER_SHUFFLE, "shuffle"},
-	{H5Z_FILTER_FLETCHER32, "fletcher32"},
-	{H5Z_FILTER_SZIP, "szip"},
-	{H5Z_FILTER_NBIT, "n-bit"},
-	{H5Z_FILTER_SCALEOFFSET, "scale-offset"},
-	{307, "bzip2"},
-	{FILTER_LZF, "LZF"},
-	{32001, "Blosc"},
-	{32004, "LZ4"},
-	{32008, "bitshuffle"},
-	{32013, "ZFP"},
-	{32015, "Zstandard"},
-	{32026, "Blosc2"},
-};
-
-/* See h5ad.h. */
-const char *
-h5ad_filter_name(unsigned id)
-{
-	for (size_t i = 0; i < sizeof(filter_names) / sizeof(*filter_names); i++)
-		if (filter_names[i].id == id)
-			return filter_names[i].name;
-	return NULL;
-}
-
 /*
  * Undo LZF.  The third parameter is the length of a decoded chunk, as h5py
  * stores it; it is only a first guess.

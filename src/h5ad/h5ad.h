@@ -11,10 +11,18 @@
  * Declared policies:
  *	- Text becomes valid UTF-8 without NUL bytes: what is not is replaced by
  *	  U+FFFD, one for each maximal part, as Python's errors='replace' does.
- *	- Categories that are numbers become the text that SQL prints for a bigint
- *	  or a double precision; booleans become True and False.  Categories that
- *	  are equal as text become one, the first; a category that is missing
+ *	- Categories that are numbers or booleans become the text that SQL prints
+ *	  for a bigint, a double precision, a real (those of 32 bits and less) or
+ *	  a boolean, so that they equal a column of such values as text.  Those
+ *	  that are equal as text become one, the first; a category that is missing
  *	  (masked, or NaN) makes its rows missing.
+ *	- An index that is no text becomes what anndata shows in obs_names:
+ *	  Python's words for numbers (1.0, 1e+16, nan), True and False, <NA> where
+ *	  a number or boolean is masked, nan where anything else is missing.  Of 32
+ *	  bits, numbers are spelled by the same rule, with the digits that they
+ *	  need; NumPy 2.4 changes to 1e+07 where others have 10000000.0.
+ *	- In files before anndata 0.7 uns holds the categories of obs and var
+ *	  alike: they apply to a column only if all of its codes are among them.
  *	- Plain strings become a dictionary, in order of appearance, where they
  *	  have at most n / 2 and at most H5AD_MAX_DICTIONARY distinct values.
  *	- What can't be read of obs, var and obsm is skipped with a reason; what
@@ -142,8 +150,5 @@ extern bool h5ad_obsm_is_compound(H5adFile *file, bool *is, McError *err);
 
 /* anndata's own words for the file: "0.1.0", or "" before 0.8. */
 extern const char *h5ad_version(const H5adFile *file);
-
-/* A name for a filter number, or NULL. */
-extern const char *h5ad_filter_name(unsigned id);
 
 #endif							/* MC_H5AD_H5AD_H */

@@ -58,6 +58,7 @@ struct H5adFile
 	hid_t		file;
 	bool		compound;		/* obs is a compound dataset: anndata < 0.7 */
 	char		version[32];	/* encoding-version of the root, or "" */
+	uint64_t	n_chunks;		/* of the arrays read so far */
 };
 
 /*
@@ -156,9 +157,11 @@ extern bool h5ad_type_element(H5adFile *file, hid_t type,
 							  ManifestElement *element, bool *big_endian,
 							  McError *err);
 
+/* A type of ours for strings: size bytes padded with NUL, or H5T_VARIABLE. */
+extern hid_t h5ad_type_of_strings(size_t size, H5T_cset_t cset);
+
 /* A type of ours that equals an element of the file. */
 extern hid_t h5ad_type_of_element(ManifestElement element, bool big_endian);
-extern size_t h5ad_element_size(ManifestElement element);
 
 /* ---- text.c ---- */
 
@@ -210,6 +213,7 @@ typedef struct H5adVector
 {
 	ManifestKind kind;			/* STRING, INTEGER, FLOAT or BOOLEAN */
 	uint32_t	float_width;	/* 4 or 8 */
+	bool		wide;			/* INTEGER: of uint64 in the file */
 	uint64_t	n;
 	int64_t    *integers;
 	double	   *floats;
@@ -230,15 +234,30 @@ extern bool h5ad_vector_read(H5adFile *file, const H5adSource *source,
 							 bool scalar_ok, H5adVector *out, McError *err);
 extern void h5ad_vector_reset(H5adVector *vector);
 
+/*
+ * The same in two steps, for values that get their nulls in between: what a
+ * missing value's place holds is no matter.  The check refuses a uint64 that
+ * is no bigint (UNSUPPORTED) and sets the missing ones to 0.
+ */
+extern bool h5ad_vector_read_raw(H5adFile *file, const H5adSource *source,
+								 bool scalar_ok, H5adVector *out,
+								 McError *err);
+extern bool h5ad_vector_check(H5adVector *vector, McError *err);
+
+/* How numbers and booleans are spelled: see the policies of h5ad.h. */
+typedef enum H5adSpelling
+{
+	H5AD_AS_SQL,				/* a column */
+	H5AD_AS_PANDAS				/* the index */
+} H5adSpelling;
+
 /* Append value i as text; it must not be missing. */
 extern bool h5ad_vector_print(const H5adVector *vector, uint64_t i,
-							  H5adText *out, McError *err);
+							  H5adSpelling spelling, H5adText *out,
+							  McError *err);
 
 /* Is value i missing?  For strings, integers and floats only its null bit. */
 extern bool h5ad_vector_missing(const H5adVector *vector, uint64_t i);
-
-/* Check that the filters of a dataset can be undone here. */
-extern bool h5ad_filters_check(H5adFile *file, hid_t dataset, McError *err);
 
 /* Refuse virtual datasets and external storage; *layout may be NULL. */
 extern bool h5ad_storage_check(H5adFile *file, hid_t dcpl,
@@ -252,7 +271,8 @@ extern bool h5ad_column_from_vector(H5adVector *vector, H5adColumn *out,
 
 /* Codes (integers) and categories (any vector). */
 extern bool h5ad_column_from_codes(const H5adVector *codes,
-								   const H5adVector *categories, bool ordered,
+								   const H5adVector *categories,
+								   H5adSpelling spelling, bool ordered,
 								   H5adColumn *out, McError *err);
 
 /*
@@ -260,7 +280,8 @@ extern bool h5ad_column_from_codes(const H5adVector *codes,
  * the dataset that a column of codes of anndata 0.7 refers to, or negative.
  */
 extern bool h5ad_column_read(H5adFile *file, hid_t object, hid_t categories,
-							 H5adColumn *out, McError *err);
+							 H5adSpelling spelling, H5adColumn *out,
+							 McError *err);
 
 /* Number of values of such an element. */
 extern bool h5ad_column_length(H5adFile *file, hid_t object, uint64_t *n,
@@ -281,6 +302,8 @@ struct H5adFrame
 	uint64_t	n_rows;
 	char	   *index;			/* raw name of the index, owned */
 	H5adNames	columns;		/* raw names, without the index */
+	bool	   *clashes;		/* [columns.n], owned: as valid UTF-8 the name
+								 * is that of an earlier column */
 	hid_t		categories;		/* group __categories, or uns if compound; or
 								 * negative */
 };

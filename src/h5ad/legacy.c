@@ -4,7 +4,9 @@
  *
  * The first field is the index, the others are the columns.  A categorical is
  * a field of codes whose categories stand in uns/<column>_categories, for obs
- * and var alike; a single category may be a scalar.  Missing is -1.
+ * and var alike; a single category may be a scalar.  Missing is -1.  Nothing
+ * says which of the two dataframes the categories belong to, so a field that
+ * holds anything but their codes is what it is: integers, as anndata has it.
  * Seen in files written by anndata 0.5 and 0.6 and by kb-python.
  */
 #include "h5ad/internal.h"
@@ -90,9 +92,20 @@ open_categories(H5adFrame *frame, const char *name, hid_t *categories,
 	return ok;
 }
 
-/* A field of codes with categories. */
+/* Is every value a category's code, or missing? */
 static bool
-read_codes(H5adFrame *frame, const H5adVector *codes, hid_t dataset,
+codes_fit(const H5adVector *codes, uint64_t n_categories)
+{
+	for (uint64_t i = 0; i < codes->n; i++)
+		if (codes->integers[i] < -1 ||
+			codes->integers[i] >= (int64_t) n_categories)
+			return false;
+	return true;
+}
+
+/* A field of integers for which there are categories. */
+static bool
+read_codes(H5adFrame *frame, H5adVector *codes, hid_t dataset,
 		   H5adColumn *out, McError *err)
 {
 	H5adSource	source = {dataset, NULL};
@@ -101,7 +114,11 @@ read_codes(H5adFrame *frame, const H5adVector *codes, hid_t dataset,
 
 	if (!h5ad_vector_read(frame->file, &source, true, &categories, err))
 		return h5ad_prefix(err, "categories");
-	ok = h5ad_column_from_codes(codes, &categories, false, out, err);
+	if (codes_fit(codes, categories.n))
+		ok = h5ad_column_from_codes(codes, &categories, H5AD_AS_SQL, false,
+									out, err);
+	else
+		ok = h5ad_column_from_vector(codes, out, err);
 	h5ad_vector_reset(&categories);
 	return ok;
 }

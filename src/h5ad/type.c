@@ -250,12 +250,20 @@ h5ad_type_element(H5adFile *file, hid_t type, ManifestElement *element,
 }
 
 /* See internal.h. */
-size_t
-h5ad_element_size(ManifestElement element)
+hid_t
+h5ad_type_of_strings(size_t size, H5T_cset_t cset)
 {
-	static const uint8_t sizes[] = {0, 1, 2, 4, 8, 1, 2, 4, 8, 2, 4, 8};
+	hid_t		type = H5Tcopy(H5T_C_S1);
 
-	return sizes[element];
+	if (type < 0)
+		return -1;
+	if (H5Tset_size(type, size) < 0 || H5Tset_cset(type, cset) < 0 ||
+		(size != H5T_VARIABLE && H5Tset_strpad(type, H5T_STR_NULLPAD) < 0))
+	{
+		h5ad_handle_close(type);
+		return -1;
+	}
+	return type;
 }
 
 /* See internal.h. */

@@ -66,27 +66,13 @@ check_filters(H5adFile *file, hid_t dcpl, McError *err)
 
 		if (id < 0)
 			return h5ad_failed(file, err, "could not read its filters");
-		name = h5ad_filter_name((unsigned) id);
+		name = manifest_filter_name((uint32_t) id);
 		if (H5Zfilter_avail(id) <= 0)
 			return mc_error(err, MC_UNSUPPORTED,
 							"is compressed with filter %d (%s), which is not "
 							"available", (int) id, name ? name : "unknown");
 	}
 	return true;
-}
-
-/* See internal.h. */
-bool
-h5ad_filters_check(H5adFile *file, hid_t dataset, McError *err)
-{
-	hid_t		dcpl = H5Dget_create_plist(dataset);
-	bool		ok;
-
-	if (dcpl < 0)
-		return h5ad_failed(file, err, "could not read its filters");
-	ok = check_filters(file, dcpl, err);
-	h5ad_handle_close(dcpl);
-	return ok;
 }
 
 /* Length and whether it is a single value. */
@@ -232,25 +218,17 @@ read_all(H5adFile *file, const OpenSource *open, hid_t value, size_t size,
 	return buffer;
 }
 
-/* Integers, as int64. */
+/* Integers, as int64; of uint64 the bits. */
 static bool
 read_integers(H5adFile *file, const OpenSource *open, H5adVector *out,
 			  McError *err)
 {
-	bool		wide = open->described.is_unsigned && open->described.size == 8;
-
 	out->kind = MANIFEST_INTEGER;
+	out->wide = open->described.is_unsigned && open->described.size == 8;
 	out->integers = read_all(file, open,
-							 wide ? H5T_NATIVE_UINT64 : H5T_NATIVE_INT64,
+							 out->wide ? H5T_NATIVE_UINT64 : H5T_NATIVE_INT64,
 							 sizeof(int64_t), err);
-	if (out->integers == NULL)
-		return false;
-	for (uint64_t i = 0; wide && i < open->n; i++)
-		if (out->integers[i] < 0)
-			return mc_error(err, MC_UNSUPPORTED, "holds %llu, which is out of "
-							"range for type bigint",
-							(unsigned long long) out->integers[i]);
-	return true;
+	return out->integers != NULL;
 }
 
 /* Booleans, as -1, 0, 1. */
@@ -284,26 +262,6 @@ read_booleans(H5adFile *file, const OpenSource *open, H5adVector *out,
 	}
 	mc_free(stored);
 	return ok;
-}
-
-/* A memory type for strings, and the bytes of one. */
-static hid_t
-string_type(const OpenSource *open, size_t *size)
-{
-	bool		variable = open->described.variable;
-	hid_t		type = H5Tcopy(H5T_C_S1);
-
-	*size = variable ? sizeof(char *) : open->described.size;
-	if (type < 0)
-		return -1;
-	if (H5Tset_size(type, variable ? H5T_VARIABLE : *size) < 0 ||
-		H5Tset_cset(type, open->described.cset) < 0 ||
-		(!variable && H5Tset_strpad(type, H5T_STR_NULLPAD) < 0))
-	{
-		h5ad_handle_close(type);
-		return -1;
-	}
-	return type;
 }
 
 /* Strings in one slab: whole chunks, about SLAB_ROWS, at most SLAB_BYTES. */
@@ -402,8 +360,11 @@ static bool
 read_strings(H5adFile *file, const OpenSource *open, H5adVector *out,
 			 McError *err)
 {
-	size_t		size;
-	hid_t		value = string_type(open, &size);
+	const H5adType *described = &open->described;
+	size_t		size = described->variable ? sizeof(char *) : described->size;
+	hid_t		value = h5ad_type_of_strings(described->variable ?
+											 H5T_VARIABLE : size,
+											 described->cset);
 	hid_t		type = value < 0 ? -1 : memory_type(open->source, value);
 	uint64_t	rows;
 	char	   *buffer = NULL;
@@ -431,8 +392,8 @@ read_strings(H5adFile *file, const OpenSource *open, H5adVector *out,
 
 /* See internal.h. */
 bool
-h5ad_vector_read(H5adFile *file, const H5adSource *source, bool scalar_ok,
-				 H5adVector *out, McError *err)
+h5ad_vector_read_raw(H5adFile *file, const H5adSource *source,
+					 bool scalar_ok, H5adVector *out, McError *err)
 {
 	OpenSource	open;
 	bool		ok = false;
@@ -467,6 +428,36 @@ h5ad_vector_read(H5adFile *file, const H5adSource *source, bool scalar_ok,
 }
 
 /* See internal.h. */
+bool
+h5ad_vector_check(H5adVector *vector, McError *err)
+{
+	for (uint64_t i = 0; vector->wide && i < vector->n; i++)
+	{
+		if (vector->integers[i] >= 0)
+			continue;
+		if (!h5ad_vector_missing(vector, i))
+			return mc_error(err, MC_UNSUPPORTED, "holds %llu, which is out of "
+							"range for type bigint",
+							(unsigned long long) vector->integers[i]);
+		vector->integers[i] = 0;
+	}
+	return true;
+}
+
+/* See internal.h. */
+bool
+h5ad_vector_read(H5adFile *file, const H5adSource *source, bool scalar_ok,
+				 H5adVector *out, McError *err)
+{
+	if (!h5ad_vector_read_raw(file, source, scalar_ok, out, err))
+		return false;
+	if (h5ad_vector_check(out, err))
+		return true;
+	h5ad_vector_reset(out);
+	return false;
+}
+
+/* See internal.h. */
 void
 h5ad_vector_reset(H5adVector *vector)
 {
@@ -487,12 +478,27 @@ h5ad_vector_missing(const H5adVector *vector, uint64_t i)
 	return vector->nulls != NULL && (vector->nulls[i >> 3] >> (i & 7) & 1) != 0;
 }
 
+/* A number of the float's own width as text. */
+static size_t
+format_real(const H5adVector *vector, uint64_t i, H5adSpelling spelling,
+			char *out)
+{
+	double		value = vector->floats[i];
+	bool		narrow = vector->float_width == 4;
+
+	if (spelling == H5AD_AS_PANDAS)
+		return mc_format_python(value, narrow, out);
+	return narrow ? mc_format_float((float) value, out) :
+		mc_format_double(value, out);
+}
+
 /* See internal.h. */
 bool
-h5ad_vector_print(const H5adVector *vector, uint64_t i, H5adText *out,
-				  McError *err)
+h5ad_vector_print(const H5adVector *vector, uint64_t i, H5adSpelling spelling,
+				  H5adText *out, McError *err)
 {
 	char		buffer[MC_NUMBER_LENGTH];
+	const char *word;
 	uint64_t	begin;
 
 	switch (vector->kind)
@@ -503,11 +509,14 @@ h5ad_vector_print(const H5adVector *vector, uint64_t i, H5adText *out,
 												   buffer), err);
 		case MANIFEST_FLOAT:
 			return h5ad_text_add(out, buffer,
-								 mc_format_double(vector->floats[i], buffer),
+								 format_real(vector, i, spelling, buffer),
 								 err);
 		case MANIFEST_BOOLEAN:
-			return h5ad_text_add(out, vector->booleans[i] ? "True" : "False",
-								 vector->booleans[i] ? 4 : 5, err);
+			if (spelling == H5AD_AS_PANDAS)
+				word = vector->booleans[i] ? "True" : "False";
+			else
+				word = vector->booleans[i] ? "true" : "false";
+			return h5ad_text_add(out, word, strlen(word), err);
 		default:
 			begin = vector->text.offsets[i];
 			return h5ad_text_add(out, vector->text.bytes + begin,

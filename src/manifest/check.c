@@ -12,7 +12,8 @@
  *	   width, nulls one bit a value, offsets one more than strings, counts and
  *	   rank_starts by n_categories, chunk table 16 bytes a chunk.
  *	2. Every array's elements and every chunk's, in bytes, fit into 63 bits.
- *	3. Names do not overlap in total: their lengths with a NUL each add up to
+ *	3. The name of each matrix but the first is "obsm/" and what follows.
+ *	4. Names do not overlap in total: their lengths with a NUL each add up to
  *	   names_length at most, so that no loop over them is quadratic.
  */
 #include "manifest/check.h"
@@ -307,6 +308,10 @@ check_matrix(CheckState *state, const ManifestMatrixRecord *record,
 {
 	if (!check_name(state, record->name_offset, record->name_length, err))
 		return false;
+	if (!is_layer && (record->name_length <= strlen("obsm/") ||
+					  memcmp(state->names + record->name_offset, "obsm/",
+							 strlen("obsm/")) != 0))
+		return refuse(err, "A matrix beside the layer is not of obsm");
 	if (is_layer && record->kind == MANIFEST_NO_MATRIX)
 	{
 		if (record->n_rows != 0 || record->n_cols != 0 || record->nnz != 0)

@@ -178,6 +178,9 @@ typedef enum ManifestLayout
 	MANIFEST_COMPACT			/* the bytes themselves, in compact */
 } ManifestLayout;
 
+/* A name for the number of an HDF5 filter, or NULL. */
+extern const char *manifest_filter_name(uint32_t id);
+
 typedef struct ManifestFilter
 {
 	uint32_t	id;				/* HDF5's registered number */

@@ -142,7 +142,7 @@ sort_entries(Matrix *matrix, int32_t *indices, float *values, size_t n,
 
 		memcpy(&value, &bits, sizeof(value));
 		if (kept > 0 && indices[kept - 1] == column)
-			values[kept - 1] += value;
+			values[kept - 1] = matrix_canonical(values[kept - 1] + value);
 		else
 		{
 			indices[kept] = column;
@@ -158,10 +158,12 @@ bool
 matrix_assemble_row(Matrix *matrix, const MatrixColumns *columns,
 					uint64_t row, size_t n, const int32_t *indices,
 					const float *values, int32_t *out_indices,
-					float *out_values, size_t *n_out, McError *err)
+					float *out_values, size_t *n_out, bool *summed,
+					McError *err)
 {
 	RowScan		scan = scan_indices(indices, n, columns->n_cols);
 
+	*summed = false;
 	if (!scan.in_range)
 		return index_out_of_range(matrix, row, indices, n, columns->n_cols,
 								  err);
@@ -178,8 +180,13 @@ matrix_assemble_row(Matrix *matrix, const MatrixColumns *columns,
 		memmove(out_indices, indices, n * sizeof(int32_t));
 		memmove(out_values, values, n * sizeof(float));
 	}
-	return scan.ascending ||
-		sort_entries(matrix, out_indices, out_values, *n_out, n_out, err);
+	if (scan.ascending)
+		return true;
+	n = *n_out;
+	if (!sort_entries(matrix, out_indices, out_values, n, n_out, err))
+		return false;
+	*summed = *n_out < n;
+	return true;
 }
 
 /* See internal.h. */

@@ -185,11 +185,35 @@ convert_indices(const MatrixSource *source, const void *e, uint64_t n,
 }
 
 /* See internal.h. */
+bool
+matrix_element_is_wide(ManifestElement element)
+{
+	return element == MANIFEST_INT32 || element == MANIFEST_INT64 ||
+		element == MANIFEST_UINT32 || element == MANIFEST_UINT64 ||
+		element == MANIFEST_FLOAT64;
+}
+
+/* Wide elements to 64 bits. */
+static void
+convert_exact(const MatrixSource *source, const void *e, uint64_t n,
+			  uint64_t *restrict out)
+{
+	if (source->element_size == 8)
+		CONVERT(load_64(e, i, swap));
+	else if (source->array->element == MANIFEST_INT32)
+		CONVERT((uint64_t) (int64_t) (int32_t) load_32(e, i, swap));
+	else
+		CONVERT(load_32(e, i, swap));
+}
+
+/* See internal.h. */
 void
 matrix_convert(const MatrixSource *source, const void *elements, uint64_t n,
 			   void *target)
 {
-	if (source->straight)
+	if (source->exact)
+		convert_exact(source, elements, n, target);
+	else if (source->straight)
 		memcpy(target, elements, n * 4);
 	else if (source->is_index)
 		convert_indices(source, elements, n, target);

@@ -2,7 +2,8 @@
  * filter.c
  *		The HDF5 filters that can be undone, as a table, and the pipeline.
  *
- * The numbers are those of HDF Group's registry of filters.
+ * The numbers are those of HDF Group's registry of filters; more of them have
+ * a name, in manifest/filter.c.
  */
 #include "matrix/filter.h"
 
@@ -13,23 +14,10 @@
 #define FILTER_OPTIONAL 1		/* H5Z_FLAG_OPTIONAL */
 
 static const MatrixFilter filters[] = {
-	{1, "deflate", matrix_decode_deflate, true, 0},
-	{2, "shuffle", matrix_decode_shuffle, false, 0},
-	{3, "fletcher32", matrix_decode_fletcher32, false, 4},
-	{32000, "LZF", matrix_decode_lzf, true, 0},
-	/* known by name */
-	{4, "szip", NULL, true, 0},
-	{5, "nbit", NULL, true, 0},
-	{6, "scaleoffset", NULL, true, 0},
-	{305, "LZO", NULL, true, 0},
-	{307, "bzip2", NULL, true, 0},
-	{32001, "blosc", NULL, true, 0},
-	{32004, "LZ4", NULL, true, 0},
-	{32008, "bitshuffle", NULL, true, 0},
-	{32013, "ZFP", NULL, true, 0},
-	{32015, "zstd", NULL, true, 0},
-	{32017, "SZ", NULL, true, 0},
-	{32026, "blosc2", NULL, true, 0},
+	{1, matrix_decode_deflate, true, 0},
+	{2, matrix_decode_shuffle, false, 0},
+	{3, matrix_decode_fletcher32, false, 4},
+	{32000, matrix_decode_lzf, true, 0},
 };
 
 /* See filter.h. */
@@ -64,10 +52,10 @@ always_skipped(const ManifestArray *array, const ManifestChunk *chunks,
 static bool
 filter_unsupported(uint32_t id, McError *err)
 {
-	const MatrixFilter *known = matrix_filter_find(id);
+	const char *name = manifest_filter_name(id);
 
 	mc_error(err, MC_UNSUPPORTED, "is stored with HDF5 filter %u (%s), which "
-			 "is not supported", id, known != NULL ? known->name : "unknown");
+			 "is not supported", id, name != NULL ? name : "unknown");
 	return mc_error_detail(err, "Supported filters are deflate (gzip), "
 						   "shuffle, fletcher32 and LZF.");
 }
@@ -83,7 +71,7 @@ matrix_filter_check(const ManifestArray *array, const ManifestChunk *chunks,
 	{
 		const MatrixFilter *filter = matrix_filter_find(array->filters[i].id);
 
-		if (filter != NULL && filter->decode != NULL)
+		if (filter != NULL)
 			n_compress += filter->compresses;
 		else if (!always_skipped(array, chunks, i))
 			return filter_unsupported(array->filters[i].id, err);
@@ -139,7 +127,7 @@ matrix_filter_decode(MatrixCodec *codec, const ManifestArray *array,
 
 		if (mask >> i & 1)
 			continue;
-		if (filter == NULL || filter->decode == NULL)
+		if (filter == NULL)
 			return filter_unsupported(array->filters[i].id, err);
 		if (!filter->compresses && length < filter->trailer)
 			return mc_error(err, MC_CORRUPT, "is too short");

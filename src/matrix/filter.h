@@ -42,12 +42,11 @@ typedef struct MatrixDecodeCall
  */
 typedef bool (*MatrixDecode) (const MatrixDecodeCall *call, McError *err);
 
-/* A filter as HDF5 registers it. */
+/* A filter that can be undone; its name is manifest_filter_name's. */
 typedef struct MatrixFilter
 {
 	uint32_t	id;
-	const char *name;
-	MatrixDecode decode;		/* NULL: known by name only */
+	MatrixDecode decode;
 	bool		compresses;		/* the encoded length is any */
 	uint32_t	trailer;		/* bytes that encoding appends, if not */
 } MatrixFilter;

@@ -23,22 +23,39 @@ typedef struct Gather
 	Matrix	   *matrix;
 	MatrixSource *source;
 	int			fd;
-	uint32_t   *target;			/* floats or int32s */
+	uint8_t    *target;
+	uint32_t	width;			/* bytes of an element of target */
 } Gather;
+
+/* Where element i of the target is. */
+static inline void *
+target_at(const Gather *g, uint64_t i)
+{
+	return g->target + i * g->width;
+}
 
 /* Fill the pieces of a chunk that was never written. */
 static void
 gather_fill(const Gather *g, const MatrixPiece *pieces, size_t n)
 {
-	uint32_t	fill;
+	uint32_t	fill[2];		/* the first, or both together, are one */
 
-	matrix_convert(g->source, g->source->array->fill, 1, &fill);
+	matrix_convert(g->source, g->source->array->fill, 1, fill);
 	for (size_t p = 0; p < n; p++)
 	{
-		uint32_t   *target = g->target + pieces[p].target;
+		uint32_t   *target = target_at(g, pieces[p].target);
+		uint64_t	count = pieces[p].count;
 
-		for (uint64_t i = 0; i < pieces[p].count; i++)
-			target[i] = fill;
+		if (g->width == sizeof(uint32_t))
+		{
+			for (uint64_t i = 0; i < count; i++)
+				target[i] = fill[0];
+		}
+		else
+		{
+			for (uint64_t i = 0; i < 2 * count; i++)
+				target[i] = fill[i % 2];
+		}
 	}
 }
 
@@ -50,7 +67,7 @@ gather_memory(const Gather *g, const MatrixPiece *pieces, size_t n,
 	for (size_t p = 0; p < n; p++)
 		matrix_convert(g->source,
 					   bytes + pieces[p].source * g->source->element_size,
-					   pieces[p].count, g->target + pieces[p].target);
+					   pieces[p].count, target_at(g, pieces[p].target));
 }
 
 /* One piece, in slices, without a buffer if it can be. */
@@ -65,7 +82,7 @@ read_piece(const Gather *g, uint64_t address, uint64_t source, uint64_t count,
 	{
 		uint64_t	n = count < MAX_RUN / size ? count : MAX_RUN / size;
 		size_t		bytes = (size_t) n * size;
-		void	   *buffer = g->target + target;
+		void	   *buffer = target_at(g, target);
 
 		if (!matrix_check_interrupt(matrix, err))
 			return false;
@@ -79,7 +96,7 @@ read_piece(const Gather *g, uint64_t address, uint64_t source, uint64_t count,
 							   address + source * size, err))
 			return false;
 		if (!g->source->straight)
-			matrix_convert(g->source, buffer, n, g->target + target);
+			matrix_convert(g->source, buffer, n, target_at(g, target));
 		source += n;
 		target += n;
 		count -= n;
@@ -106,7 +123,7 @@ read_run(const Gather *g, uint64_t address, const MatrixPiece *pieces,
 	for (size_t p = 0; p < n; p++)
 		matrix_convert(g->source, (uint8_t *) matrix->stored.bytes +
 					   (pieces[p].source - begin) * size, pieces[p].count,
-					   g->target + pieces[p].target);
+					   target_at(g, pieces[p].target));
 	return true;
 }
 
@@ -240,7 +257,8 @@ matrix_gather(Matrix *matrix, MatrixSource *source, int fd, void *target,
 			  McError *err)
 {
 	const MatrixPlan *plan = &matrix->plan;
-	Gather		g = {matrix, source, fd, target};
+	Gather		g = {matrix, source, fd, target,
+	source->exact ? sizeof(uint64_t) : sizeof(uint32_t)};
 
 	switch ((ManifestLayout) source->array->layout)
 	{

@@ -4,6 +4,9 @@
  *
  *	rows asked for --order--> distinct rows, ascending --plan--> pieces of
  *	chunks --gather--> raw entries in their places --assemble--> result
+ *
+ * A row with duplicates takes a second way where float is too narrow to sum
+ * in: --duplicates--> the row's elements again, exact --> its values.
  */
 #ifndef MC_MATRIX_INTERNAL_H
 #define MC_MATRIX_INTERNAL_H
@@ -27,6 +30,8 @@ typedef struct MatrixSource
 	const uint8_t *compact;		/* borrowed; COMPACT */
 	const char *suffix;			/* "/data", "/indices" or "", for messages */
 	bool		is_index;		/* elements become int32, else float */
+	bool		is_wide;		/* float cannot hold all elements */
+	bool		exact;			/* elements become 64 bits instead, for now */
 	bool		swap;			/* the file's byte order is not ours */
 	bool		straight;		/* the file's elements are those of the result */
 	uint32_t	element_size;	/* bytes */
@@ -112,6 +117,12 @@ struct Matrix
 	MatrixSpan *spans;			/* owned */
 	size_t		spans_capacity;
 	MatrixRows	rows;			/* intermediate result */
+	uint64_t   *repeated;		/* owned; rows with duplicates of a call: row
+								 * number << 32 | first place asked for */
+	size_t		n_repeated;
+	size_t		repeated_capacity;
+	MatrixBuffer exact_values;	/* elements of such rows, 64 bits each */
+	MatrixBuffer exact_indices; /* their columns, int32 */
 };
 
 /* At least n bytes in buffer; the content is not kept. */
@@ -181,13 +192,20 @@ extern bool matrix_chunk_is_raw(const MatrixSource *source, uint64_t chunk);
 
 /* --- convert.c --- */
 
-/* n elements of the source to float, or to int32 if source->is_index. */
+/* Can a float not hold all numbers of this type? */
+extern bool matrix_element_is_wide(ManifestElement element);
+
+/*
+ * n elements of the source to float, or to int32 if source->is_index.  If
+ * source->exact, which needs is_wide, to int64, uint64 or double, which are
+ * signed, unsigned or floating as the elements are.
+ */
 extern void matrix_convert(const MatrixSource *source, const void *elements,
 						   uint64_t n, void *target);
 
 /* --- gather.c --- */
 
-/* Carry out matrix->plan: fill target with float or int32 elements. */
+/* Carry out matrix->plan: fill target with what matrix_convert makes. */
 extern bool matrix_gather(Matrix *matrix, MatrixSource *source, int fd,
 						  void *target, McError *err);
 
@@ -204,13 +222,14 @@ typedef struct MatrixColumns
 /*
  * Turn n raw entries at indices and values into those of a result row, in
  * place at out_indices and out_values, which may be the same memory or lie
- * before it.  *n_out entries remain.  row is for messages.
+ * before it.  *n_out entries remain; *summed = there were duplicates among
+ * them.  row is for messages.
  */
 extern bool matrix_assemble_row(Matrix *matrix, const MatrixColumns *columns,
 								uint64_t row, size_t n,
 								const int32_t *indices, const float *values,
 								int32_t *out_indices, float *out_values,
-								size_t *n_out, McError *err);
+								size_t *n_out, bool *summed, McError *err);
 
 /*
  * The entries of a dense row that are not zero; out_indices and out_values
@@ -227,6 +246,23 @@ extern bool matrix_assemble_nonzero(Matrix *matrix,
 extern bool matrix_assemble_dense(const MatrixColumns *columns,
 								  const MatrixSpan *spans, size_t n_spans,
 								  const float *row, float *out, McError *err);
+
+/* --- duplicates.c --- */
+
+/* The sum, or its rounding to float, if it is no NaN; else one NaN for all. */
+extern float matrix_canonical(double sum);
+
+/* Note that a row, first asked for at place, has duplicates. */
+extern bool matrix_note_duplicates(Matrix *matrix, uint64_t row, size_t place,
+								   McError *err);
+
+/*
+ * Set the values of the rows that were noted to sums of exact elements; out
+ * is the finished result of matrix->order.
+ */
+extern bool matrix_sum_duplicates(Matrix *matrix, int fd,
+								  const MatrixColumns *columns,
+								  MatrixRows *out, McError *err);
 
 /* --- dense.c --- */
 

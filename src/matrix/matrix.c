@@ -66,6 +66,7 @@ open_source(Matrix *matrix, const ManifestArray *array, const char *suffix,
 	source->array = array;
 	source->suffix = suffix;
 	source->is_index = is_index;
+	source->is_wide = matrix_element_is_wide(array->element);
 	source->swap = needs_swap(array);
 	source->straight = !source->swap &&
 		array->element == (is_index ? MANIFEST_INT32 : MANIFEST_FLOAT32);
@@ -155,6 +156,9 @@ matrix_close(Matrix *matrix)
 	mc_free(matrix->plan.pieces);
 	mc_free(matrix->plan.groups);
 	mc_free(matrix->spans);
+	mc_free(matrix->repeated);
+	matrix_buffer_free(&matrix->exact_values);
+	matrix_buffer_free(&matrix->exact_indices);
 	matrix_rows_reset(&matrix->rows);
 	mc_free(matrix);
 }
@@ -215,27 +219,6 @@ row_bounds(const Matrix *matrix, uint64_t row, uint64_t *begin, uint64_t *end,
 						   (unsigned long long) *begin,
 						   (unsigned long long) *end,
 						   (unsigned long long) matrix->record->nnz);
-}
-
-/* See matrix.h. */
-bool
-matrix_row_entries(Matrix *matrix, uint64_t row, uint64_t *n, McError *err)
-{
-	uint64_t	begin;
-	uint64_t	end;
-
-	if (row >= matrix->record->n_rows)
-		return mc_error(err, MC_INVALID, "%.100s has no row %llu",
-						matrix->name, (unsigned long long) row);
-	if (matrix->record->kind == MANIFEST_DENSE)
-	{
-		*n = matrix->record->n_cols;
-		return true;
-	}
-	if (!row_bounds(matrix, row, &begin, &end, err))
-		return false;
-	*n = end - begin;
-	return true;
 }
 
 /* What every read begins with: columns, rows in order, the file's size. */
@@ -330,6 +313,7 @@ assemble_rows(Matrix *matrix, const MatrixColumns *columns,
 	{
 		int64_t		raw_end = out->indptr[i + 1];
 		size_t		kept;
+		bool		summed = false;
 
 		if (same_as[i] != i)
 		{
@@ -346,7 +330,10 @@ assemble_rows(Matrix *matrix, const MatrixColumns *columns,
 									  (size_t) (raw_end - raw),
 									  out->indices + raw, out->values + raw,
 									  out->indices + end, out->values + end,
-									  &kept, err))
+									  &kept, &summed, err))
+			return false;
+		if (summed && matrix->data.is_wide &&
+			!matrix_note_duplicates(matrix, rows[i], i, err))
 			return false;
 		end += (int64_t) kept;
 		out->indptr[i + 1] = end;
@@ -360,10 +347,12 @@ static bool
 read_sparse(Matrix *matrix, int fd, const uint64_t *rows, size_t n,
 			const MatrixColumns *columns, MatrixRows *out, McError *err)
 {
+	matrix->n_repeated = 0;
 	return place_rows(matrix, rows, n, out, err) &&
 		gather_rows(matrix, &matrix->indices, fd, out, out->indices, err) &&
 		gather_rows(matrix, &matrix->data, fd, out, out->values, err) &&
-		assemble_rows(matrix, columns, rows, n, out, err);
+		assemble_rows(matrix, columns, rows, n, out, err) &&
+		matrix_sum_duplicates(matrix, fd, columns, out, err);
 }
 
 /* See matrix.h. */
@@ -426,4 +415,32 @@ matrix_read_dense(Matrix *matrix, int fd, const uint64_t *rows, size_t n,
 	if (matrix->record->kind == MANIFEST_DENSE)
 		return matrix_dense_read_dense(matrix, fd, &columns, out, err);
 	return read_sparse_dense(matrix, fd, rows, n, &columns, out, err);
+}
+
+/* Bytes that a matrix holds in scratch buffers and decoded chunks. */
+static size_t
+held_bytes(const Matrix *matrix)
+{
+	return matrix->data.decoded.capacity + matrix->indices.decoded.capacity +
+		matrix->stored.capacity + matrix->spare.capacity +
+		matrix->sort.capacity + matrix->dense.capacity +
+		matrix->rows.entries_capacity * sizeof(int32_t) +
+		matrix->rows.values_capacity * sizeof(float);
+}
+
+/* See matrix.h. */
+void
+matrix_trim(Matrix *matrix, size_t max_bytes)
+{
+	if (held_bytes(matrix) <= max_bytes)
+		return;
+	matrix->data.has_decoded = false;
+	matrix->indices.has_decoded = false;
+	matrix_buffer_free(&matrix->data.decoded);
+	matrix_buffer_free(&matrix->indices.decoded);
+	matrix_buffer_free(&matrix->stored);
+	matrix_buffer_free(&matrix->spare);
+	matrix_buffer_free(&matrix->sort);
+	matrix_buffer_free(&matrix->dense);
+	matrix_rows_reset(&matrix->rows);
 }

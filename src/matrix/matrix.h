@@ -21,8 +21,9 @@ typedef struct Matrix Matrix;
 /*
  * Rows in compressed sparse row form.  Row i has the entries indptr[i] to
  * indptr[i + 1] of indices and values: columns ascending, no duplicates
- * (summed), explicit zeros kept.  The buffers belong to the struct and are
- * reused by the next call; matrix_rows_reset frees them.  Starts all zero.
+ * (summed, see matrix_read_rows), explicit zeros kept.  The buffers belong to
+ * the struct and are reused by the next call; matrix_rows_reset frees them.
+ * Starts all zero.
  */
 typedef struct MatrixRows
 {
@@ -64,10 +65,6 @@ extern bool matrix_open(Manifest *m, int i, const MatrixLimits *limits,
 extern void matrix_close(Matrix *matrix);	/* NULL is allowed */
 extern const MatrixStats *matrix_stats(const Matrix *matrix);
 
-/* Upper bound of the stored entries of a row (dense: its columns). */
-extern bool matrix_row_entries(Matrix *matrix, uint64_t row, uint64_t *n,
-							   McError *err);
-
 /*
  * Read n rows (any order, repeats allowed; each below the matrix's rows) from
  * the h5ad file open on fd, in the order given.
@@ -78,6 +75,13 @@ extern bool matrix_row_entries(Matrix *matrix, uint64_t row, uint64_t *n,
  * columns.  No two columns may map to one.  From a dense matrix the entries
  * that are not zero are taken (NaN is not zero).  Values become float,
  * rounded to nearest.
+ *
+ * Duplicates (several entries of a row for one column) are summed in the
+ * order of the file: double in double and rounded once, integers of 32 and 64
+ * bits exactly and rounded once, everything narrower in float.  That is
+ * scipy's sum, save that no integer wraps around: 100 + 100 is 200 in int8
+ * too, and two true booleans are 2.  A sum that is NaN is the same NaN
+ * (0x7FC00000) on every machine.
  *
  * Returns false with *err set (CORRUPT, IO, LIMIT, NO_MEMORY, INTERRUPTED,
  * INVALID); out is then empty but valid, and the matrix can be used again.
@@ -95,5 +99,11 @@ extern bool matrix_read_dense(Matrix *matrix, int fd, const uint64_t *rows,
 							  uint64_t n_out, float *out, McError *err);
 
 extern void matrix_rows_reset(MatrixRows *rows);
+
+/*
+ * Free the scratch memory and the decoded chunks that a matrix keeps between
+ * calls if they are more than max_bytes; the next call makes them anew.
+ */
+extern void matrix_trim(Matrix *matrix, size_t max_bytes);
 
 #endif							/* MC_MATRIX_MATRIX_H */

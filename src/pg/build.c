@@ -32,8 +32,6 @@
 #include "pg/opened.h"
 #include "pg/program.h"
 
-#define MIN_FILE_SIZE_LIMIT ((uint64) 256 * 1024 * 1024)
-#define FILE_SIZE_FACTOR	4	/* a manifest is never larger than the file */
 #define MAX_SLOTS			64	/* the bound of mappedcoll.manifest_workers */
 #define SLOT_DESCRIPTORS	3	/* h5ad file, manifest, pipe */
 #define SPARE_DESCRIPTORS	2	/* the pipe's other end; the wait event set */
@@ -195,9 +193,7 @@ start_slot(MappedcollBuildQueue *queue, Slot *slot)
 	mappedcoll_identity(&st, &slot->identity);
 	open_output(queue, slot);
 	mappedcoll_program_start(&slot->program, build->matrix, slot->file_fd,
-							 slot->manifest_fd,
-							 Max(MIN_FILE_SIZE_LIMIT,
-								 slot->identity.size * FILE_SIZE_FACTOR));
+							 slot->manifest_fd);
 }
 
 /* ---------------------------------------------------------------- finish */

@@ -16,6 +16,7 @@
 
 #include "base/number.h"
 #include "pg/column.h"
+#include "pg/element.h"
 #include "pg/errors.h"
 #include "pg/values.h"
 
@@ -120,16 +121,8 @@ static int
 prepare_gene(MappedcollOpened *opened, const char *source,
 			 MappedcollWant *want)
 {
-	int64		joint;
+	int64		joint = mappedcoll_find_gene(opened, source);
 
-	(void) mappedcoll_axis(opened);
-	joint = collection_find_var(opened->collection, source, strlen(source));
-	if (joint < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("gene \"%s\" is not in the collection",
-						mappedcoll_cstring(source, strlen(source))),
-				 errhint("collection_vars lists the genes.")));
 	for (int g = 0; g < want->n_genes; g++)
 		if (want->genes[g] == joint)
 			return g;
@@ -141,16 +134,7 @@ prepare_gene(MappedcollOpened *opened, const char *source,
 static int
 prepare_obsm(MappedcollOpened *opened, char *source, MappedcollWant *want)
 {
-	bool		found = false;
-
-	for (int f = 0; f < opened->n_files && !found; f++)
-		found = mappedcoll_find_obsm(opened, f, source) >= 0;
-	if (!found)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("no file of the collection has obsm \"%s\" as a "
-						"dense numeric array",
-						mappedcoll_cstring(source, strlen(source)))));
+	mappedcoll_check_obsm(opened, source);
 	for (int o = 0; o < want->n_obsm; o++)
 		if (strcmp(want->obsm[o], source) == 0)
 			return o;

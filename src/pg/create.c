@@ -1,6 +1,6 @@
 /*
  * create.c
- *		create_collection and refresh_collection.
+ *		create_collection.
  *
  * A collection is made of ordinary DDL with the caller's rights: a
  * partitioned table, which users name, and its one partition, a foreign table
@@ -33,6 +33,7 @@
 
 #include "pg/arguments.h"
 #include "pg/column.h"
+#include "pg/element.h"
 #include "pg/expand.h"
 #include "pg/manifests.h"
 #include "pg/opened.h"
@@ -41,7 +42,6 @@
 #include "pg/versions.h"
 
 PG_FUNCTION_INFO_V1(mappedcoll_create_collection);
-PG_FUNCTION_INFO_V1(mappedcoll_refresh_collection);
 
 /* Names and columns of the tables being made. */
 typedef struct Definition
@@ -188,183 +188,68 @@ add_obs(Definition *def, MappedcollOpened *opened)
 	}
 }
 
-/* Does a file have a gene? */
+/* Is a string in a list of C strings? */
 static bool
-file_has_gene(MappedcollOpened *opened, int file, const char *utf8)
+list_has_string(List *list, const char *string)
 {
-	Manifest   *manifest = opened->manifests[file];
-	const ManifestColumn *names = manifest_column(manifest, MANIFEST_VAR, -1);
-	const char *name;
-	size_t		length;
-	McError		err;
+	ListCell   *lc;
 
-	mc_error_init(&err);
-	if (!manifest_column_load(manifest, MANIFEST_VAR, -1, &err))
-		mappedcoll_fail(opened, file, &err);
-	for (uint64 i = 0; i < names->n_values; i++)
-		if (manifest_string(names, i, &name, &length) &&
-			length == strlen(utf8) && memcmp(name, utf8, length) == 0)
+	foreach(lc, list)
+		if (strcmp(lfirst(lc), string) == 0)
 			return true;
 	return false;
 }
 
-/* The gene of the axis that differs least from a misspelled one, or NULL. */
-static char *
-closest_gene(MappedcollOpened *opened, const char *utf8)
-{
-	const CollectionAxis *axis = mappedcoll_axis(opened);
-	int			length = strlen(utf8);
-	int			best = Min(4, length / 2 + 1);	/* farther is no help */
-	char	   *closest = NULL;
-
-	if (length < 2 || length > 255)
-		return NULL;
-	for (uint64 g = 0; g < axis->n_vars; g++)
-	{
-		int			distance;
-
-		if (axis->name_lengths[g] > 255)
-			continue;
-		distance = varstr_levenshtein_less_equal(utf8, length, axis->names[g],
-												 axis->name_lengths[g], 1, 1,
-												 1, best - 1, true);
-		if (distance < best)
-		{
-			best = distance;
-			closest = mappedcoll_cstring(axis->names[g],
-										 axis->name_lengths[g]);
-		}
-	}
-	return closest;
-}
-
-/* Raise the error for a gene that the joint axis does not have. */
-static void
-refuse_gene(MappedcollOpened *opened, const char *gene, const char *utf8)
-{
-	int			n_having = 0;
-	char	   *closest;
-
-	for (int f = 0; f < opened->n_files; f++)
-		n_having += file_has_gene(opened, f, utf8);
-	closest = n_having == 0 ? closest_gene(opened, utf8) : NULL;
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("gene \"%s\" is not in the collection", gene),
-			 n_having > 0 ?
-			 errdetail("%d of %d files have it.", n_having, opened->n_files) :
-			 0,
-			 n_having > 0 ?
-			 errhint("Use var_join => 'outer' for genes that not all files "
-					 "have.") :
-			 closest != NULL ?
-			 errhint("Perhaps you meant the gene \"%s\".", closest) :
-			 errhint("Genes are named as in var_names of the files.")));
-}
-
-/* Add the columns of genes; raises an error for an unknown one. */
+/* Add the columns of genes, each once. */
 static void
 add_genes(Definition *def, MappedcollOpened *opened, List *genes)
 {
+	List	   *added = NIL;
 	ListCell   *lc;
 
 	foreach(lc, genes)
 	{
 		char	   *gene = lfirst(lc);
-		char	   *utf8 = pg_server_to_any(gene, strlen(gene), PG_UTF8);
 
-		(void) mappedcoll_axis(opened);
-		if (collection_find_var(opened->collection, utf8, strlen(utf8)) < 0)
-			refuse_gene(opened, gene, utf8);
+		if (list_has_string(added, gene))
+			continue;
+		(void) mappedcoll_find_gene(opened,
+									pg_server_to_any(gene, strlen(gene),
+													 PG_UTF8));
 		add_element(def, "gene", gene, FLOAT4OID);
+		added = lappend(added, gene);
 	}
 }
 
-/* The elements of obsm that can be read in any file, as "a, b". */
-static char *
-obsm_names(MappedcollOpened *opened)
-{
-	List	   *names = NIL;
-	StringInfoData buf;
-	ListCell   *lc;
-
-	for (int f = 0; f < opened->n_files; f++)
-	{
-		int			n = manifest_header(opened->manifests[f])->n_matrices;
-
-		for (int i = 1; i < n; i++)
-			names = list_append_unique(names, makeString(unconstify(char *,
-								manifest_matrix_name(opened->manifests[f],
-													 i))));
-	}
-	initStringInfo(&buf);
-	foreach(lc, names)
-	{
-		const char *name = strVal(lfirst(lc)) + strlen("obsm/");
-
-		appendStringInfo(&buf, "%s%s", buf.len > 0 ? ", " : "",
-						 mappedcoll_cstring(name, strlen(name)));
-	}
-	return buf.data;
-}
-
-/* Why no file has an element of obsm that can be read. */
-static void
-refuse_obsm(MappedcollOpened *opened, const char *name)
-{
-	char	   *element = psprintf("obsm/%s", name);
-	const char *skipped;
-	const char *reason;
-	char	   *there;
-
-	for (int f = 0; f < opened->n_files; f++)
-	{
-		int			n = manifest_header(opened->manifests[f])->n_skipped;
-
-		for (int i = 0; i < n; i++)
-		{
-			manifest_skipped(opened->manifests[f], i, &skipped, &reason);
-			/* the name of all of obsm, where that is one dataset */
-			if (strcmp(skipped, element) == 0 ||
-				strcmp(skipped, "obsm/*") == 0)
-				ereport(ERROR,
-						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						 errmsg("file \"%s\": obsm \"%s\" cannot be read: %s",
-								opened->options->files[f], name, reason)));
-		}
-	}
-	there = obsm_names(opened);
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("no file has obsm \"%s\"", name),
-			 there[0] != '\0' ? errdetail("The files have %s.", there) : 0));
-}
-
-/* Add the columns of obsm elements. */
+/* Add the columns of obsm elements, each once. */
 static void
 add_obsm(Definition *def, MappedcollOpened *opened, List *elements)
 {
+	List	   *added = NIL;
 	ListCell   *lc;
 
 	foreach(lc, elements)
 	{
 		char	   *name = lfirst(lc);
-		char	   *utf8 = pg_server_to_any(name, strlen(name), PG_UTF8);
-		bool		found = false;
 
-		for (int f = 0; f < opened->n_files && !found; f++)
-			found = mappedcoll_find_obsm(opened, f, utf8) >= 0;
-		if (!found)
-			refuse_obsm(opened, name);
+		if (list_has_string(added, name))
+			continue;
+		mappedcoll_check_obsm(opened, pg_server_to_any(name, strlen(name),
+													   PG_UTF8));
 		add_element(def, "obsm", name, FLOAT4ARRAYOID);
+		added = lappend(added, name);
 	}
 }
 
-/* Tell which elements of obs are left out, each once. */
+/*
+ * Tell which obs columns are left out, each name once and no more than
+ * MAPPEDCOLL_MAX_TOLD of them: a file can have any number.
+ */
 static void
 report_skipped(MappedcollOpened *opened)
 {
 	List	   *told = NIL;
+	int			n_more = 0;
 	const char *name;
 	const char *reason;
 
@@ -374,22 +259,26 @@ report_skipped(MappedcollOpened *opened)
 
 		for (int i = 0; i < n; i++)
 		{
-			ListCell   *lc;
-			bool		known = false;
-
 			manifest_skipped(opened->manifests[f], i, &name, &reason);
-			foreach(lc, told)
-				known |= strcmp(lfirst(lc), name) == 0;
-			if (known || strncmp(name, "obs/", 4) != 0)
+			if (strncmp(name, "obs/", 4) != 0 || list_has_string(told, name))
 				continue;
+			if (list_length(told) == MAPPEDCOLL_MAX_TOLD)
+			{
+				n_more++;
+				continue;
+			}
 			told = lappend(told, pstrdup(name));
 			ereport(NOTICE,
 					(errmsg("obs column \"%s\" of file \"%s\" is left out: "
 							"%s",
 							mappedcoll_cstring(name + 4, strlen(name + 4)),
-							opened->options->files[f], reason)));
+							opened->options->files[f],
+							mappedcoll_cstring(reason, strlen(reason)))));
 		}
 	}
+	if (n_more > 0)
+		ereport(NOTICE,
+				(errmsg("%d more obs columns are left out", n_more)));
 }
 
 /* Split the name of the collection; raises an error if it is taken. */
@@ -585,72 +474,4 @@ mappedcoll_create_collection(PG_FUNCTION_ARGS)
 				  arrays ? FLOAT4ARRAYOID : BYTEAOID);
 	}
 	PG_RETURN_OID(create_tables(&def, options));
-}
-
-/* Tell of obs columns that the files have and the table has not. */
-static void
-report_new_columns(MappedcollOpened *opened)
-{
-	int			n = collection_n_columns(opened->collection);
-
-	for (int i = 0; i < n; i++)
-	{
-		const char *name = collection_column(opened->collection, i)->name;
-		bool		shown = false;
-
-		for (int a = 0; a < opened->n_attributes; a++)
-			shown |= !opened->attributes[a].dropped &&
-				opened->attributes[a].field == MAPPEDCOLL_OBS &&
-				strcmp(opened->attributes[a].source, name) == 0;
-		if (!shown)
-			ereport(NOTICE,
-					(errmsg("obs column \"%s\" is not a column of \"%s\"",
-							mappedcoll_cstring(name, strlen(name)),
-							get_rel_name(opened->relid)),
-					 errhint("Make the collection anew to have it.")));
-	}
-}
-
-/*
- * mappedcoll_refresh_collection
- *		Build the manifests that are missing, damaged or of another version of
- *		their file, and make every backend use them.  Returns how many.
- */
-Datum
-mappedcoll_refresh_collection(PG_FUNCTION_ARGS)
-{
-	Oid			named;
-	Oid			relid;
-	MappedcollOptions *options;
-	MappedcollManifestRequest *requests;
-	MappedcollOpened *opened;
-	int			built = 0;
-
-	mappedcoll_require_argument(fcinfo, 0, "collection");
-	named = PG_GETARG_OID(0);
-	relid = mappedcoll_foreign_table(named);
-	if (!mappedcoll_owns_table(named, GetUserId()))
-		aclcheck_error(ACLCHECK_NOT_OWNER,
-					   get_relkind_objtype(get_rel_relkind(named)),
-					   get_rel_name(named));
-	options = mappedcoll_options_get(relid);
-	requests = palloc0(sizeof(MappedcollManifestRequest) * options->n_files);
-	for (int i = 0; i < options->n_files; i++)
-	{
-		requests[i].path = options->files[i];
-		requests[i].matrix = options->layer;
-	}
-	mappedcoll_manifests_open(requests, options->n_files,
-							  MAPPEDCOLL_STALE_REBUILD);
-	for (int i = 0; i < options->n_files; i++)
-	{
-		built += requests[i].built ? 1 : 0;
-		manifest_close(requests[i].manifest);
-	}
-	mappedcoll_forget(relid);
-	opened = mappedcoll_open(relid, CurrentMemoryContext);
-	report_new_columns(opened);
-	if (mappedcoll_has_matrix(opened))
-		(void) mappedcoll_axis(opened);
-	PG_RETURN_INT32(built);
 }

@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 
 #include "pg/errors.h"
@@ -42,6 +43,35 @@ static const ErrorMapping error_mappings[] = {
 
 /* See errors.h. */
 void
+mappedcoll_clean_text(char *out, size_t size, const char *text)
+{
+	const unsigned char *in = (const unsigned char *) text;
+	size_t		length = strlen(text);
+	bool		plain = GetDatabaseEncoding() != PG_UTF8;
+	size_t		used = 0;
+
+	while (length > 0)
+	{
+		size_t		step = (size_t) pg_utf_mblen(in);
+
+		if (*in >= 0x80 &&
+			(plain || step > length || !pg_utf8_islegal(in, (int) step)))
+			step = 1;
+		if (used + step >= size)
+			break;
+		if (step == 1)
+			out[used] = *in < 0x80 ? (char) *in : '?';
+		else
+			memcpy(out + used, in, step);
+		used += step;
+		in += step;
+		length -= step;
+	}
+	out[used] = '\0';
+}
+
+/* See errors.h. */
+void
 mappedcoll_raise(const McError *err, const char *path)
 {
 	mappedcoll_raise_hint(err, path, NULL);
@@ -53,21 +83,26 @@ mappedcoll_raise_hint(const McError *err, const char *path, const char *hint)
 {
 	const ErrorMapping *found = NULL;
 
+	char		message[sizeof(err->message)];
+	char		detail[sizeof(err->detail)];
+
 	if (err->code == MC_INTERRUPTED)
 		CHECK_FOR_INTERRUPTS();
+	mappedcoll_clean_text(message, sizeof(message), err->message);
+	mappedcoll_clean_text(detail, sizeof(detail), err->detail);
 	for (size_t i = 0; i < lengthof(error_mappings); i++)
 		if (error_mappings[i].code == err->code)
 			found = &error_mappings[i];
 	if (found == NULL)
-		elog(ERROR, "unexpected error code %d: %s", err->code, err->message);
+		elog(ERROR, "unexpected error code %d: %s", err->code, message);
 
 	errno = err->sys_errno;
 	ereport(ERROR,
 			(err->code == MC_IO && err->sys_errno != 0) ?
 			errcode_for_file_access() : errcode(found->sqlstate),
-			path ? errmsg("file \"%s\": %s", path, err->message)
-			: errmsg("%s", err->message),
-			err->detail[0] ? errdetail("%s", err->detail) : 0,
+			path ? errmsg("file \"%s\": %s", path, message)
+			: errmsg("%s", message),
+			detail[0] ? errdetail("%s", detail) : 0,
 			hint ? errhint("%s", hint) :
 			found->hint ? errhint("%s", found->hint) : 0);
 	pg_unreachable();

@@ -10,6 +10,12 @@
 #include "base/error.h"
 
 /*
+ * Copy text (UTF-8, cut anywhere) to out[size] as the database can show it: what
+ * is not whole, or not ASCII in a database of another encoding, becomes '?'.
+ */
+extern void mappedcoll_clean_text(char *out, size_t size, const char *text);
+
+/*
  * Raise err about a file ("file \"...\": message") with the SQLSTATE and hint
  * of its code; path may be NULL.  INTERRUPTED runs CHECK_FOR_INTERRUPTS
  * first.  Does not return.

@@ -6,6 +6,7 @@
 
 #include "foreign/fdwapi.h"
 #include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -15,6 +16,28 @@
 #include "pg/opened.h"
 #include "pg/versions.h"
 
+/*
+ * A field of a record that a nested loop passes in becomes a parameter of the
+ * field's type: without the plan above, nothing tells the record's type.
+ */
+static Node *
+hide_records(Node *node, void *context)
+{
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, FieldSelect) && IsA(((FieldSelect *) node)->arg, Param))
+	{
+		FieldSelect *field = (FieldSelect *) node;
+		Param	   *param = copyObject((Param *) field->arg);
+
+		param->paramtype = field->resulttype;
+		param->paramtypmod = field->resulttypmod;
+		param->paramcollid = field->resultcollid;
+		return (Node *) param;
+	}
+	return expression_tree_mutator(node, hide_records, context);
+}
+
 /* An expression of the plan as SQL. */
 static char *
 expression_text(ForeignScanState *node, Node *expr, ExplainState *es)
@@ -22,7 +45,8 @@ expression_text(ForeignScanState *node, Node *expr, ExplainState *es)
 	List	   *context = set_deparse_context_plan(es->deparse_cxt,
 												   node->ss.ps.plan, NIL);
 
-	return deparse_expression(expr, context, false, false);
+	return deparse_expression(hide_records(expr, NULL), context, false,
+							  false);
 }
 
 /* SQL name of the column that shows a fixed field. */

@@ -23,7 +23,8 @@
  * What the planner tells the executor, as fdw_private of a ForeignScan (a
  * list of nodes, so that it can be copied).  fdw_exprs holds the values of
  * the row conditions in their order, then the sampling method's argument,
- * then REPEATABLE's.
+ * then REPEATABLE's, then those quals of the plan that can be looked at before
+ * expression data is read.
  */
 typedef struct MappedcollPlan
 {
@@ -32,6 +33,7 @@ typedef struct MappedcollPlan
 								 * MAPPEDCOLL_ON_FILE_INDEX */
 	MappedcollSampling sampling;
 	bool		repeatable;		/* REPEATABLE is given */
+	int			n_prefilter;	/* quals at the end of fdw_exprs */
 	int			limit;			/* rows wanted, as far as known, or 0 */
 	Oid			check_relid;	/* table whose rights count */
 	Oid			check_user;		/* whose rights; InvalidOid: current user */

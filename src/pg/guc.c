@@ -17,6 +17,7 @@ char	   *mappedcoll_manifest_directory;
 int			mappedcoll_manifest_workers;
 int			mappedcoll_manifest_memory;
 int			mappedcoll_manifest_cpu_time;
+int			mappedcoll_manifest_size;
 int			mappedcoll_max_open_files;
 int			mappedcoll_max_chunk_size;
 
@@ -86,6 +87,14 @@ define_manifest_gucs(void)
 							&mappedcoll_manifest_cpu_time,
 							600, 1, INT_MAX,
 							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("mappedcoll.manifest_size",
+							"Size that one manifest may have.",
+							"A file of very many cells needs a large manifest, even where it is "
+							"small itself; that of a damaged file is stopped here before it fills "
+							"the disk.",
+							&mappedcoll_manifest_size,
+							4 * 1024 * 1024, 1024, INT_MAX,
+							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
 }
 
 /* See guc.h. */

@@ -12,6 +12,7 @@ extern char *mappedcoll_manifest_directory; /* "": memory only; relative: to
 extern int	mappedcoll_manifest_workers;	/* programs side by side, 1..64 */
 extern int	mappedcoll_manifest_memory; /* kB of address space of each */
 extern int	mappedcoll_manifest_cpu_time;	/* seconds of each */
+extern int	mappedcoll_manifest_size;	/* kB of each manifest */
 extern int	mappedcoll_max_open_files;	/* h5ad files a backend holds open */
 extern int	mappedcoll_max_chunk_size;	/* kB of one decoded chunk */
 

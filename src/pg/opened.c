@@ -26,6 +26,8 @@
 #include "pg/opened.h"
 #include "pg/versions.h"
 
+#define IDLE_MATRIX_BYTES	(512 * 1024)	/* that an idle matrix may hold */
+
 static List *all_opened = NIL;	/* in TopMemoryContext */
 
 /* The table being opened, and whether it was invalidated meanwhile */
@@ -49,6 +51,7 @@ close_matrices(MappedcollOpened *opened)
 			opened->matrices[i][j] = NULL;
 		}
 	}
+	opened->last_matrix = NULL;
 }
 
 /* Free what is not PostgreSQL's; the reset callback of opened->context. */
@@ -407,6 +410,10 @@ mappedcoll_matrix(MappedcollOpened *opened, int file, int i)
 			mappedcoll_fail(opened, file, &err);
 		}
 	}
+	/* of many files with large chunks, one at a time keeps a decoded one */
+	if (opened->last_matrix != NULL && opened->last_matrix != *slot)
+		matrix_trim(opened->last_matrix, IDLE_MATRIX_BYTES);
+	opened->last_matrix = *slot;
 	return *slot;
 }
 
@@ -445,11 +452,15 @@ mappedcoll_axis(MappedcollOpened *opened)
 	const CollectionAxis *axis;
 	McError		err;
 
-	mc_error_init(&err);
-	if (!collection_axis(opened->collection, &axis, &err))
+	for (;;)
 	{
-		int			file = collection_error_file(opened->collection);
+		int			file;
 
+		mc_error_init(&err);
+		if (collection_axis(opened->collection, &axis, &InterruptPending,
+							&err))
+			return axis;
+		file = collection_error_file(opened->collection);
 		if (err.code == MC_INVALID)
 			mappedcoll_raise_hint(&err, file >= 0 ?
 								  opened->options->files[file] : NULL,
@@ -459,5 +470,4 @@ mappedcoll_axis(MappedcollOpened *opened)
 								  "kind (symbols or identifiers) in all.");
 		mappedcoll_fail(opened, file, &err);
 	}
-	return axis;
 }

@@ -37,6 +37,8 @@ typedef struct MappedcollOpened
 	Collection *collection;		/* owned */
 	Matrix   ***matrices;		/* owned [n_files][matrices], NULL = not open */
 	int			chunk_limit;	/* mappedcoll.max_chunk_size they obey */
+	Matrix	   *last_matrix;	/* one of them: the only one that may hold a
+								 * lot of memory */
 	List	   *labels;			/* MappedcollLabelEntry, see labels.c */
 	int			users;			/* scans and calls that hold it */
 	bool		stale;			/* not to be handed out again */

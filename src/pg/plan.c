@@ -13,10 +13,13 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+
 #include "access/stratnum.h"
 #include "access/sysattr.h"
 #include "access/table.h"
 #include "catalog/heap.h"
+#include "catalog/pg_operator.h"
 #include "catalog/pg_opfamily.h"
 #include "catalog/pg_type.h"
 #include "foreign/fdwapi.h"
@@ -65,7 +68,8 @@ mappedcoll_plan_to_list(const MappedcollPlan *plan)
 {
 	return list_make5(plan->columns, plan->conditions,
 					  makeInteger((int) plan->sampling),
-					  list_make2_int(plan->repeatable, plan->limit),
+					  list_make3_int(plan->repeatable, plan->limit,
+									 plan->n_prefilter),
 					  list_make2_oid(plan->check_relid, plan->check_user));
 }
 
@@ -78,6 +82,7 @@ mappedcoll_plan_from_list(List *list, MappedcollPlan *plan)
 	plan->sampling = (MappedcollSampling) intVal(list_nth(list, 2));
 	plan->repeatable = linitial_int(list_nth(list, 3)) != 0;
 	plan->limit = lsecond_int(list_nth(list, 3));
+	plan->n_prefilter = lthird_int(list_nth(list, 3));
 	plan->check_relid = linitial_oid(list_nth(list, 4));
 	plan->check_user = lsecond_oid(list_nth(list, 4));
 }
@@ -388,6 +393,31 @@ decoded_values(MappedcollOpened *opened, List *columns)
 	return values;
 }
 
+/*
+ * The order in which a scan returns its rows, as far as the query has a use for it:
+ * ascending by row_index, except for weighted draws.
+ */
+static List *
+scan_pathkeys(PlannerInfo *root, RelOptInfo *baserel)
+{
+	RelationPlan *plan = baserel->fdw_private;
+
+	if (plan->sampling == MAPPEDCOLL_WEIGHTED)
+		return NIL;
+	for (int i = 0; i < plan->opened->n_attributes; i++)
+		if (!plan->opened->attributes[i].dropped &&
+			plan->opened->attributes[i].field == MAPPEDCOLL_ROW_INDEX)
+		{
+			Var		   *var = makeVar(baserel->relid, (AttrNumber) (i + 1),
+									  INT8OID, -1, InvalidOid, 0);
+
+			return mappedcoll_expression_pathkey(root, (Expr *) var,
+												 Int8LessOperator,
+												 baserel->relids);
+		}
+	return NIL;
+}
+
 /* Add a path that returns rows rows for each row of required_outer. */
 static void
 add_scan_path(PlannerInfo *root, RelOptInfo *baserel, double rows,
@@ -408,7 +438,9 @@ add_scan_path(PlannerInfo *root, RelOptInfo *baserel, double rows,
 		 cpu_operator_cost * list_length(columns) + VALUE_COST * values);
 	add_path(baserel, (Path *)
 			 mappedcoll_create_foreignscan_path(root, baserel, rows, startup,
-												total, required_outer));
+												total,
+												scan_pathkeys(root, baserel),
+												required_outer));
 }
 
 /* Does an equivalence member stand for row_index? */
@@ -488,6 +520,68 @@ mappedcollGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel,
 		add_join_paths(root, baserel);
 }
 
+/* Does a column show expression data? */
+static bool
+shows_vectors(MappedcollOpened *opened, AttrNumber attnum)
+{
+	MappedcollField field = opened->attributes[attnum - 1].field;
+
+	return field >= MAPPEDCOLL_X && field != MAPPEDCOLL_OBS;
+}
+
+/* Can a qual be looked at when only obs columns of a row are known? */
+static bool
+needs_no_vectors(Node *qual, RelOptInfo *baserel, MappedcollOpened *opened)
+{
+	Bitmapset  *used = NULL;
+	int			member = -1;
+
+	if (contain_volatile_functions(qual) || contain_subplans(qual))
+		return false;
+	pull_varattnos(qual, baserel->relid, &used);
+	while ((member = bms_next_member(used, member)) >= 0)
+	{
+		int			attnum = member + FirstLowInvalidHeapAttributeNumber;
+
+		if (attnum <= 0 || shows_vectors(opened, (AttrNumber) attnum))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * If expression data is read, add the quals to the expressions that can be
+ * looked at before.  They stay quals of the plan as well.  A qual does not
+ * overtake one of a lower security level: those of row-level security stand before
+ * others that could tell of a row, and so they do here.
+ */
+static void
+plan_prefilter(RelOptInfo *baserel, MappedcollOpened *opened, List *infos,
+			   MappedcollPlan *out, List **exprs)
+{
+	Index		lowest_left = UINT_MAX; /* level of the quals not taken */
+	bool		vectors = false;
+	ListCell   *lc;
+
+	foreach(lc, out->columns)
+		vectors |= shows_vectors(opened, (AttrNumber) lfirst_int(lc));
+	if (!vectors)
+		return;
+	foreach(lc, infos)
+	{
+		RestrictInfo *info = lfirst_node(RestrictInfo, lc);
+
+		if (info->security_level <= lowest_left &&
+			needs_no_vectors((Node *) info->clause, baserel, opened))
+		{
+			*exprs = lappend(*exprs, info->clause);
+			out->n_prefilter++;
+		}
+		else
+			lowest_left = Min(lowest_left, info->security_level);
+	}
+}
+
 /* Put the sampling clause into plan and expressions. */
 static void
 plan_sampling(RelationPlan *plan, MappedcollPlan *out, List **exprs)
@@ -515,16 +609,20 @@ mappedcollGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel,
 	List	   *exprs = NIL;
 	List	   *pushed = NIL;	/* what a recheck of a row must look at */
 	List	   *local = NIL;
+	List	   *local_infos = NIL;	/* RestrictInfo, of local */
 	ListCell   *lc;
 
 	(void) foreigntableid;
 	(void) best_path;
-	foreach(lc, extract_actual_clauses(scan_clauses, false))
+	foreach(lc, scan_clauses)
 	{
+		RestrictInfo *info = lfirst_node(RestrictInfo, lc);
 		RowClause	row;
 
+		if (info->pseudoconstant)
+			continue;
 		if (plan->sampling == MAPPEDCOLL_NO_SAMPLING &&
-			match_row_clause(root, lfirst(lc), baserel, plan->opened, &row))
+			match_row_clause(root, info->clause, baserel, plan->opened, &row))
 		{
 			int			flag = row.field == MAPPEDCOLL_FILE_INDEX ?
 				MAPPEDCOLL_ON_FILE_INDEX : 0;
@@ -532,13 +630,17 @@ mappedcollGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel,
 			out.conditions = lappend_int(out.conditions,
 										 row.condition | flag);
 			exprs = lappend(exprs, row.value);
-			pushed = lappend(pushed, lfirst(lc));
+			pushed = lappend(pushed, info->clause);
 		}
 		else
-			local = lappend(local, lfirst(lc));
+		{
+			local = lappend(local, info->clause);
+			local_infos = lappend(local_infos, info);
+		}
 	}
 	out.columns = used_columns(baserel, local, plan->opened);
 	plan_sampling(plan, &out, &exprs);
+	plan_prefilter(baserel, plan->opened, local_infos, &out, &exprs);
 	if (root->limit_tuples > 0)
 		out.limit = (int) Min(root->limit_tuples, 1000000);
 	out.check_relid = table->relid;

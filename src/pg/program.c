@@ -197,7 +197,7 @@ mappedcoll_program_init(MappedcollProgram *program)
 /* See program.h. */
 void
 mappedcoll_program_start(MappedcollProgram *program, const char *matrix,
-						 int file_fd, int manifest_fd, uint64 max_file_size)
+						 int file_fd, int manifest_fd)
 {
 	char		path[MAXPGPATH];
 	char		max_memory[32];
@@ -215,7 +215,8 @@ mappedcoll_program_start(MappedcollProgram *program, const char *matrix,
 			 (uint64) mappedcoll_manifest_memory * 1024);
 	snprintf(max_cpu_time, sizeof(max_cpu_time), "%d",
 			 mappedcoll_manifest_cpu_time);
-	snprintf(file_size, sizeof(file_size), UINT64_FORMAT, max_file_size);
+	snprintf(file_size, sizeof(file_size), UINT64_FORMAT,
+			 (uint64) mappedcoll_manifest_size * 1024);
 
 	mappedcoll_program_init(program);
 	open_pipe(ends);
@@ -251,38 +252,6 @@ parse_number(const char *text, uint64 *value)
 	return *end == '\0' && errno == 0;
 }
 
-/*
- * Copy text of the program, which is UTF-8 if it is well, into a text of the
- * database's encoding: what is not becomes '?'.
- */
-static void
-copy_text(char *out, size_t size, const char *text)
-{
-	const unsigned char *in = (const unsigned char *) text;
-	size_t		length = strlen(text);
-	bool		plain = GetDatabaseEncoding() != PG_UTF8;
-	size_t		used = 0;
-
-	while (length > 0)
-	{
-		size_t		step = (size_t) pg_utf_mblen(in);
-
-		if (*in >= 0x80 &&
-			(plain || step > length || !pg_utf8_islegal(in, (int) step)))
-			step = 1;
-		if (used + step >= size)
-			break;
-		if (step == 1)
-			out[used] = *in < 0x80 ? (char) *in : '?';
-		else
-			memcpy(out + used, in, step);
-		used += step;
-		in += step;
-		length -= step;
-	}
-	out[used] = '\0';
-}
-
 /* Take an error line apart; false if it is none. */
 static bool
 hear_error(MappedcollProgram *program, char **fields, int n)
@@ -295,13 +264,30 @@ hear_error(MappedcollProgram *program, char **fields, int n)
 		fields[2][0] == '\0')
 		return false;
 	program->error.code = (McErrorCode) code;
-	copy_text(program->error.message, sizeof(program->error.message),
-			  fields[2]);
+	mappedcoll_clean_text(program->error.message,
+						  sizeof(program->error.message), fields[2]);
 	if (n == 4)
-		copy_text(program->error.detail, sizeof(program->error.detail),
-				  fields[3]);
+		mappedcoll_clean_text(program->error.detail,
+							  sizeof(program->error.detail), fields[3]);
 	program->finished = true;
 	return true;
+}
+
+/* Tell the administrator, once a session, what protection is missing. */
+static void
+hear_unfiltered(const char *reason)
+{
+	static bool told = false;
+	char		text[256];
+
+	if (told)
+		return;
+	told = true;
+	mappedcoll_clean_text(text, sizeof(text), reason);
+	ereport(LOG,
+			(errmsg("the manifest program has no system call filter"),
+			 errdetail("It says: %s.", text),
+			 errhint("An h5ad file made to attack the HDF5 library could do what the server's user may do. Let only trusted files be read.")));
 }
 
 /* Understand one line, without its newline; false if it makes no sense. */
@@ -328,6 +314,11 @@ hear_line(MappedcollProgram *program, char *line, int length)
 		fields[n++] = line + i + 1;
 	}
 
+	if (strcmp(fields[0], "unfiltered") == 0 && n == 2)
+	{
+		hear_unfiltered(fields[1]);
+		return true;
+	}
 	if (strcmp(fields[0], "progress") == 0)
 		return n == 3 && parse_number(fields[1], &program->progress_done) &&
 			parse_number(fields[2], &program->progress_total);
@@ -464,6 +455,20 @@ hint_describe(void)
 				   "prints for it.", path);
 }
 
+/* What it means that the manifest grew too large, and what to do. */
+static int
+detail_size(void)
+{
+	return errdetail("A manifest may have %d MB, or less where the system limits the size of files; a damaged file can ask for any amount.",
+					 mappedcoll_manifest_size / 1024);
+}
+
+static int
+hint_size(void)
+{
+	return errhint("If the file is sound, raise mappedcoll.manifest_size.");
+}
+
 /* Raise the death of a program by a signal. */
 static void
 raise_signal(int sig, const char *path)
@@ -488,7 +493,7 @@ raise_signal(int sig, const char *path)
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("file \"%s\": the manifest program was terminated by signal %d: %s",
 						path, sig, name),
-				 errdetail("The manifest grew to several times the size of the file, which is damaged or made to do so.")));
+				 detail_size(), hint_size()));
 	if (sig == SIGKILL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
@@ -552,6 +557,12 @@ mappedcoll_program_raise(const MappedcollProgram *program, const char *path)
 				 errdetail("The manifest program may use %d MB of memory; a damaged file can ask for any amount.",
 						   mappedcoll_manifest_memory / 1024),
 				 errhint("If the file is sound, raise mappedcoll.manifest_memory.")));
+	if (error->code == MC_LIMIT &&
+		strcmp(error->message, BUILDER_TOO_LARGE) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("file \"%s\": %s", path, error->message),
+				 detail_size(), hint_size()));
 	if (error->code == MC_LIMIT &&
 		program->cpu_time >= mappedcoll_manifest_cpu_time)
 		ereport(ERROR,

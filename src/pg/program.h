@@ -42,7 +42,7 @@ extern void mappedcoll_program_init(MappedcollProgram *program);
  */
 extern void mappedcoll_program_start(MappedcollProgram *program,
 									 const char *matrix, int file_fd,
-									 int manifest_fd, uint64 max_file_size);
+									 int manifest_fd);
 
 /*
  * Read some of what the program has written, never waiting.  Returns false at

@@ -6,6 +6,9 @@
  * expression data sorted by place in the files, and each Iterate hands out
  * one.  The first batch is small (or as large as LIMIT says), later ones grow
  * up to SCAN_BATCH_BYTES, so that a query that stops early reads little.
+ *
+ * Where expression data is read, quals on other columns are looked at first
+ * (the prefilter), so that the vectors of rows that do not pass are not read.
  */
 #include "postgres.h"
 
@@ -41,6 +44,8 @@ typedef struct MappedcollScanState
 	Oid			user;			/* whose rights count for a weight's columns */
 	uint64		fresh_seed;		/* of a sampling without REPEATABLE; kept over
 								 * rescans */
+	ExprState  *prefilter;		/* NULL: none */
+	TupleTableSlot *probe;		/* of a row that the prefilter looks at */
 	MemoryContext source_context;	/* reset by a rescan */
 	bool		started;		/* source is ready */
 	MappedcollSource source;
@@ -50,8 +55,30 @@ typedef struct MappedcollScanState
 	uint64	   *rows;			/* [max_rows] the batch */
 	int			n_rows;
 	int			next;			/* of the batch: what Iterate returns next */
+	uint64	   *candidates;		/* [max_rows] before the prefilter, or NULL */
+	int			n_candidates;
+	int			next_candidate;
 	uint64		rows_read;		/* in all batches */
 } MappedcollScanState;
+
+/* Prepare the prefilter of a scan that has one. */
+static void
+init_prefilter(ForeignScanState *node)
+{
+	MappedcollScanState *state = node->fdw_state;
+	List	   *exprs = ((ForeignScan *) node->ss.ps.plan)->fdw_exprs;
+	int			n = state->plan.n_prefilter;
+
+	if (n == 0 || state->fetch == NULL)
+		return;
+	state->prefilter = ExecInitQual(list_copy_tail(exprs,
+												   list_length(exprs) - n),
+									&node->ss.ps);
+	state->probe =
+		MakeSingleTupleTableSlot(RelationGetDescr(node->ss.ss_currentRelation),
+								 &TTSOpsVirtual);
+	state->candidates = palloc(sizeof(uint64) * state->max_rows);
+}
 
 /* See fdw.h. */
 void
@@ -86,6 +113,7 @@ mappedcollBeginForeignScan(ForeignScanState *node, int eflags)
 													  SCAN_MAX_ROWS);
 	}
 	state->rows = palloc(sizeof(uint64) * state->max_rows);
+	init_prefilter(node);
 	state->fresh_seed = mappedcoll_fresh_seed();
 	state->source_context = AllocSetContextCreate(estate->es_query_cxt,
 												  "mappedcoll row source",
@@ -223,19 +251,95 @@ start_scan(ForeignScanState *node)
 		: SCAN_FIRST_ROWS;
 	state->n_rows = 0;
 	state->next = 0;
+	state->n_candidates = 0;
+	state->next_candidate = 0;
 	state->started = true;
+}
+
+/* Put the values of row number i of the batch into a slot. */
+static void
+fill_slot(MappedcollScanState *state, TupleTableSlot *slot, uint64 row, int i,
+		  bool with_vectors)
+{
+	ExecClearTuple(slot);
+	memset(slot->tts_isnull, true,
+		   sizeof(bool) * slot->tts_tupleDescriptor->natts);
+	for (int c = 0; c < state->n_columns; c++)
+	{
+		MappedcollColumn *column = &state->columns[c];
+
+		if (!with_vectors && column->field >= MAPPEDCOLL_X &&
+			column->field != MAPPEDCOLL_OBS)
+			continue;
+		slot->tts_isnull[column->position] =
+			!mappedcoll_column_value(state->opened, column, state->fetch, i,
+									 row, &slot->tts_values[column->position]);
+	}
+	ExecStoreVirtualTuple(slot);
+	mappedcoll_row_to_tid(row, &slot->tts_tid);
+}
+
+/* Does a row pass the prefilter? */
+static bool
+passes_prefilter(ForeignScanState *node, uint64 row)
+{
+	MappedcollScanState *state = node->fdw_state;
+	ExprContext *econtext = node->ss.ps.ps_ExprContext;
+	MemoryContext old;
+	bool		passes;
+
+	ResetExprContext(econtext);
+	old = MemoryContextSwitchTo(econtext->ecxt_per_tuple_memory);
+	fill_slot(state, state->probe, row, 0, false);
+	econtext->ecxt_scantuple = state->probe;
+	passes = ExecQual(state->prefilter, econtext);
+	MemoryContextSwitchTo(old);
+	return passes;
+}
+
+/* The next rows of the source that pass the prefilter, at most max. */
+static int
+next_rows(ForeignScanState *node, int max)
+{
+	MappedcollScanState *state = node->fdw_state;
+	int			n = 0;
+
+	if (state->prefilter == NULL)
+	{
+		n = mappedcoll_source_next(&state->source, state->rows, max);
+		state->rows_read += n;
+		return n;
+	}
+	while (n < max)
+	{
+		if (state->next_candidate >= state->n_candidates)
+		{
+			CHECK_FOR_INTERRUPTS();
+			state->n_candidates = mappedcoll_source_next(&state->source,
+														 state->candidates,
+														 state->max_rows);
+			state->next_candidate = 0;
+			if (state->n_candidates == 0)
+				break;
+		}
+		state->rows_read++;
+		if (passes_prefilter(node, state->candidates[state->next_candidate]))
+			state->rows[n++] = state->candidates[state->next_candidate];
+		state->next_candidate++;
+	}
+	return n;
 }
 
 /* Read the next batch; false at the end. */
 static bool
-next_batch(MappedcollScanState *state)
+next_batch(ForeignScanState *node)
 {
+	MappedcollScanState *state = node->fdw_state;
 	MemoryContext old = MemoryContextSwitchTo(state->source_context);
 	int			max = Min(state->next_rows, state->max_rows);
 
 	CHECK_FOR_INTERRUPTS();
-	state->n_rows = mappedcoll_source_next(&state->source, state->rows, max);
-	state->rows_read += state->n_rows;
+	state->n_rows = next_rows(node, max);
 	state->next = 0;
 	state->next_rows = Min(state->max_rows, max * 2);
 	if (state->n_rows > 0 && state->fetch != NULL)
@@ -255,23 +359,11 @@ mappedcollIterateForeignScan(ForeignScanState *node)
 	ExecClearTuple(slot);
 	if (!state->started)
 		start_scan(node);
-	if (state->next >= state->n_rows && !next_batch(state))
+	if (state->next >= state->n_rows && !next_batch(node))
 		return slot;
 
 	i = state->next++;
-	memset(slot->tts_isnull, true,
-		   sizeof(bool) * slot->tts_tupleDescriptor->natts);
-	for (int c = 0; c < state->n_columns; c++)
-	{
-		MappedcollColumn *column = &state->columns[c];
-
-		slot->tts_isnull[column->position] =
-			!mappedcoll_column_value(state->opened, column, state->fetch, i,
-									 state->rows[i],
-									 &slot->tts_values[column->position]);
-	}
-	ExecStoreVirtualTuple(slot);
-	mappedcoll_row_to_tid(state->rows[i], &slot->tts_tid);
+	fill_slot(state, slot, state->rows[i], i, true);
 	return slot;
 }
 
@@ -286,11 +378,15 @@ mappedcollReScanForeignScan(ForeignScanState *node)
 		MemoryContextReset(state->source_context);
 }
 
-/* See fdw.h: everything is in the executor's context. */
+/* See fdw.h: all but the probe's descriptor is in the executor's context. */
 void
 mappedcollEndForeignScan(ForeignScanState *node)
 {
-	(void) node;
+	MappedcollScanState *state = node->fdw_state;
+
+	if (state->probe != NULL)
+		ExecDropSingleTupleTableSlot(state->probe);
+	state->probe = NULL;
 }
 
 /* See fdw.h. */

@@ -19,27 +19,40 @@
 #include "nodes/pathnodes.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
 #include "parser/parse_relation.h"
 #include "parser/parser.h"
 #include "utils/acl.h"
 #include "utils/selfuncs.h"
 
+/* 16 removed nullable_relids.  NIL if the query has no use for the order. */
+static inline List *
+mappedcoll_expression_pathkey(PlannerInfo *root, Expr *expr, Oid opno,
+							  Relids relids)
+{
+#if PG_VERSION_NUM >= 160000
+	return build_expression_pathkey(root, expr, opno, relids, false);
+#else
+	return build_expression_pathkey(root, expr, NULL, opno, relids, false);
+#endif
+}
+
 /* 17 added fdw_restrictinfo, 18 disabled_nodes. */
 static inline ForeignPath *
 mappedcoll_create_foreignscan_path(PlannerInfo *root, RelOptInfo *baserel,
 								   double rows, Cost startup, Cost total,
-								   Relids required_outer)
+								   List *pathkeys, Relids required_outer)
 {
 #if PG_VERSION_NUM >= 180000
 	return create_foreignscan_path(root, baserel, NULL, rows, 0, startup,
-								   total, NIL, required_outer, NULL, NIL,
-								   NIL);
+								   total, pathkeys, required_outer, NULL,
+								   NIL, NIL);
 #elif PG_VERSION_NUM >= 170000
 	return create_foreignscan_path(root, baserel, NULL, rows, startup, total,
-								   NIL, required_outer, NULL, NIL, NIL);
+								   pathkeys, required_outer, NULL, NIL, NIL);
 #else
 	return create_foreignscan_path(root, baserel, NULL, rows, startup, total,
-								   NIL, required_outer, NULL, NIL);
+								   pathkeys, required_outer, NULL, NIL);
 #endif
 }
 

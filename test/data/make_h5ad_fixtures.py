@@ -98,7 +98,7 @@ def null_space(parent, name):
 
 def categories_of_all_types(f):
     obs = skeleton(f, ["strings", "integers", "floats", "bools", "none",
-                       "ordered", "repeated", "unsigned"])
+                       "ordered", "repeated", "unsigned", "narrow"])
     categorical(obs, "strings", np.int8([0, 1, -1, 1]), ["a", "b"])
     categorical(obs, "integers", np.int16([1, 0, 1, 0]), np.int64([-5, 7]))
     categorical(obs, "floats", np.int32([0, 1, 2, 0]),
@@ -109,6 +109,8 @@ def categories_of_all_types(f):
                 ordered=True)
     categorical(obs, "repeated", np.int8([0, 1, 2, 1]), ["x", "y", "x"])
     categorical(obs, "unsigned", np.uint8([0, 1, 0, 1]), ["p", "q"])
+    categorical(obs, "narrow", np.int8([0, 1, 2, 0]),
+                np.float32([0.1, 16777216, 2.5]))
 
 
 def numbers_of_all_types(f):
@@ -147,6 +149,26 @@ def nullable(f):
     g = obs.create_group("plain")
     mark(g, "nullable-integer", "0.1.0")
     g["values"] = np.int32([1, 2, 3, 4])
+
+
+def nullable_beyond_bigint(f):
+    """Unsigned integers above 2^63, missing in one column and not in the
+    other."""
+    obs = skeleton(f, ["masked", "bare"])
+    for name in ("masked", "bare"):
+        g = obs.create_group(name)
+        mark(g, "nullable-integer", "0.1.0")
+        g["values"] = np.uint64([1, 2**64 - 1, 2**63, 2**63 - 1])
+        g["mask"] = np.array([False, True, name == "masked", False])
+
+
+def column_names_not_utf8(f):
+    """Three names that are one as valid UTF-8; the first is listed twice."""
+    obs = skeleton(f)
+    names = [b"a\xff", b"n", b"a\xfe", "a\ufffd".encode(), b"a\xff"]
+    obs.attrs.create("column-order", text(names), dtype=STRING)
+    for i, name in enumerate(names[:4]):
+        obs[name] = np.int8([i, 1, 2, 3])
 
 
 def strings_of_all_kinds(f):
@@ -212,6 +234,38 @@ def index_is_integer(f):
     obs["_index"] = np.int64([10, -2, 0, 7])
 
 
+def replace_index(f, name, values):
+    """Another index for obs or var: values as they are."""
+    del f[name]["_index"]
+    f[name]["_index"] = values
+
+
+def index_is_float(f):
+    skeleton(f)
+    replace_index(f, "obs", np.float64([1, -0.1, 1e16, np.nan]))
+    replace_index(f, "var", np.float32([0.1, 2, -np.inf]))
+
+
+def index_is_boolean(f):
+    """In var: integers, one of them masked."""
+    skeleton(f)
+    replace_index(f, "obs", np.array([True, False, True, True]))
+    del f["var/_index"]
+    g = f["var"].create_group("_index")
+    mark(g, "nullable-integer", "0.1.0")
+    g["values"] = np.int64([5, 6, 7])
+    g["mask"] = np.array([False, True, False])
+
+
+def index_is_category_of_numbers(f):
+    obs = skeleton(f)
+    del obs["_index"]
+    categorical(obs, "_index", np.int8([0, 1, -1, 2]),
+                np.float32([0.1, 3, 1e16]))
+    del f["var/_index"]
+    categorical(f["var"], "_index", np.int8([0, 1, 0]), np.array([False, True]))
+
+
 def index_missing(f):
     obs = skeleton(f)
     del obs["_index"]
@@ -275,6 +329,20 @@ def anndata_0_6(f):
     f["raw.X"] = np.ones((4, 2), dtype="f4")
     f["raw.var"] = np.array([(b"r0",), (b"r1",)], dtype=[("index", "S2")])
     f["obsm"] = np.zeros(4, dtype=[("X_pca", "<f4", (2,))])
+
+
+def uns_categories_of_another(f):
+    """anndata 0.6: categories that are those of obs, and fields of that name
+    elsewhere that hold something else."""
+    f["obs"] = np.array([(b"c0", 0), (b"c1", 1), (b"c2", -1), (b"c3", 1)],
+                        dtype=[("index", "S2"), ("kind", "i1")])
+    f["var"] = np.array([(b"g0", 100), (b"g1", 200), (b"g2", 1)],
+                        dtype=[("index", "S2"), ("kind", "<i8")])
+    f["uns/kind_categories"] = np.array([b"a", b"b"])
+    f["X"] = X
+    f["raw.X"] = np.ones((4, 2), dtype="f4")
+    f["raw.var"] = np.array([(b"r0", -2), (b"r1", 0)],
+                            dtype=[("index", "S2"), ("kind", "i1")])
 
 
 def one_gene_one_dimension(f):
@@ -387,6 +455,11 @@ def links_that_leave(f):
     h5py.h5d.create(layers.id, b"elsewhere", h5py.h5t.IEEE_F32LE, space, plist)
 
 
+def raw_elsewhere(f):
+    skeleton(f)
+    f["raw/X"] = h5py.ExternalLink("other.h5", "/X")
+
+
 # ---- files that are something else ----
 
 def other_10x(f):
@@ -434,12 +507,14 @@ def raw_is_null(f):
 
 FILES = [
     categories_of_all_types, numbers_of_all_types, nullable,
-    strings_of_all_kinds, column_in_group, column_types_left_out,
-    code_out_of_range, column_too_short, index_is_categorical,
-    index_is_integer, index_missing, no_column_order, zero_cells, anndata_0_7,
-    anndata_0_6, one_gene_one_dimension, one_cell_one_dimension,
+    nullable_beyond_bigint, column_names_not_utf8, strings_of_all_kinds,
+    column_in_group, column_types_left_out, code_out_of_range, column_too_short, index_is_categorical,
+    index_is_integer, index_is_float, index_is_boolean,
+    index_is_category_of_numbers, index_missing, no_column_order, zero_cells,
+    anndata_0_7, anndata_0_6, uns_categories_of_another,
+    one_gene_one_dimension, one_cell_one_dimension,
     matrices_of_all_kinds, filter_unknown, sparse_damage, absurd_sizes,
-    links_that_leave, other_10x, other_loom, other_mudata, var_missing,
+    links_that_leave, raw_elsewhere, other_10x, other_loom, other_mudata, var_missing,
     layers_without_x, x_is_null, raw_is_null,
 ]
 

@@ -140,6 +140,8 @@ KINDS = {
     "float categories": lambda r, n: categorical(
         r, n, [0.1, -2.0, 1e300, 1e-7, 123456789.125, 1e15, 5e-324]),
     "bool categories": lambda r, n: categorical(r, n, [False, True]),
+    "narrow categories": lambda r, n: categorical(
+        r, n, np.float32([0.1, -2.5, 16777216])),
     "strings": lambda r, n: strings(r, n, STRINGS),
     "few strings": lambda r, n: strings(r, n, ["b", "a", ""]),
     "distinct strings": lambda r, n: pd.Series(
@@ -199,7 +201,10 @@ def values_of(rng, n, dtype, special):
         return np.ones(n, bool)
     dtype = np.dtype(dtype)
     if special == "duplicates":
-        return rng.integers(1, 5, n).astype(dtype)
+        # numbers whose sums float32 does not hold, where the type does
+        wide = dtype.itemsize == 8 or dtype.kind in "iu" and \
+            dtype.itemsize == 4
+        return (rng.integers(1, 5, n) + (2**24 if wide else 0)).astype(dtype)
     if dtype.kind == "f":
         values = floats(rng, n, dtype, special == "nan")
         if special != "nan":

@@ -51,7 +51,7 @@ AXES = {
 OLD_KINDS = [k for k in KINDS if not k.startswith("nullable")]
 COMPOUND_KINDS = [k for k in OLD_KINDS if k not in (
     "integer categories", "float categories", "bool categories",
-    "no categories", "float16")]
+    "narrow categories", "no categories", "float16")]
 
 
 # Always made: what once was read wrongly or not at all, and what is large
@@ -68,6 +68,11 @@ ALWAYS = (
      "compression": "gzip", "special": "plain", "shape": (2500, 3000)},
     {"writer": "0.2.0", "form": "dense", "layout": "default",
      "compression": "lzf", "special": "plain", "shape": (1800, 2500)},
+    # duplicates were summed in float32
+    {"writer": "0.2.0", "form": "csr", "layout": "default", "dtype": "int32",
+     "special": "duplicates", "shape": (300, 80)},
+    {"writer": "0.2.0", "form": "csr", "layout": "default", "dtype": "float64",
+     "compression": "gzip", "special": "duplicates", "shape": (300, 80)},
 )
 
 

@@ -77,14 +77,24 @@ def float32(values):
         return np.asarray(values).astype(np.float32)
 
 
+def summable(values):
+    """Values in a type in which no sum of the tests' integers wraps around."""
+    values = np.asarray(values)
+    if values.dtype.kind in "bu":
+        return values.astype(np.uint64)
+    if values.dtype.kind == "i":
+        return values.astype(np.int64)
+    return values if values.dtype.itemsize == 8 else float32(values)
+
+
 def rows_of_csr(indptr, indices, values, n_cols):
     """
-    Rows of CSR arrays: float32, sorted by column, duplicates summed, explicit
-    zeros kept.
+    Rows of CSR arrays: float32, sorted by column, duplicates summed in the
+    type of the values, explicit zeros kept.
     """
     indptr = np.asarray(indptr).astype(np.int64)
     indices = np.asarray(indices).astype(np.int64)
-    values = float32(values)
+    values = summable(values)
     n = len(indptr) - 1
     rows = np.repeat(np.arange(n), np.diff(indptr))
     order = np.lexsort((np.arange(len(indices)), indices, rows))
@@ -97,7 +107,7 @@ def rows_of_csr(indptr, indices, values, n_cols):
         rows, indices = rows[starts], indices[starts]
     counts = np.bincount(rows, minlength=n)
     return Rows(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-                indices.astype(np.int32), values.astype(np.float32), n_cols,
+                indices.astype(np.int32), float32(values), n_cols,
                 True)
 
 
@@ -122,14 +132,15 @@ def rows_of_matrix(matrix):
 
 
 def category_texts(categories, float_text):
-    """The text of categories: of numbers, what SQL prints."""
+    """The text of categories: of numbers and booleans, what SQL prints."""
     dtype = categories.dtype
     if pd.api.types.is_bool_dtype(dtype):
-        return ["True" if c else "False" for c in categories]
+        return ["true" if c else "false" for c in categories]
     if pd.api.types.is_integer_dtype(dtype):
         return [str(int(c)) for c in categories]
     if pd.api.types.is_float_dtype(dtype):
-        return float_text([float(c) for c in categories], 8)
+        return float_text([float(c) for c in categories],
+                          4 if dtype.itemsize <= 4 else 8)
     return [str(c) for c in categories]
 
 

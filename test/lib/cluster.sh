@@ -104,6 +104,10 @@ cluster_tmp()
 	trap 'exit 129' HUP
 	trap 'exit 141' PIPE
 	chmod 755 "$MC_TMP"
+	# what others make in a directory for temporary files goes with ours
+	mkdir "$MC_TMP/s"
+	chmod 1777 "$MC_TMP/s"
+	export TMPDIR=$MC_TMP/s
 	mkdir -m 755 "$MC_TMP/install" "$MC_TMP/files"
 	mkdir -m 700 "$MC_TMP/server"
 	mkdir -m 700 "$MC_TMP/server/socket"

@@ -161,9 +161,11 @@ deps_apt()
 	$sudo env DEBIAN_FRONTEND=noninteractive "$@"
 }
 
-# Undo what deps_install put into /etc
+# Undo what deps_install put into /etc, and remove its log
 deps_allow_cluster()
 {
+	[[ -z ${deps_log:-} ]] || rm -f "$deps_log"
+	deps_log=
 	[[ -n ${deps_cluster_off:-} ]] || return 0
 	deps_cluster_off=
 	deps_apt rm -f "$deps_no_cluster"
@@ -172,11 +174,11 @@ deps_allow_cluster()
 
 deps_install()
 {
-	local deps_list=$* log
+	local deps_list=$*
 
 	echo "mappedcoll: installing with apt-get, a minute or two: $deps_list" >&2
-	log=$(mktemp)
 	trap deps_allow_cluster EXIT
+	deps_log=$(mktemp)
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
 	trap 'exit 129' HUP
@@ -186,14 +188,13 @@ deps_install()
 		deps_apt sh -c "echo 'create_main_cluster = false' >'$deps_no_cluster'"
 	fi
 	# shellcheck disable=SC2086
-	if ! deps_apt apt-get install -y -q --no-install-recommends $deps_list >"$log" 2>&1; then
+	if ! deps_apt apt-get install -y -q --no-install-recommends $deps_list >"$deps_log" 2>&1; then
 		echo "mappedcoll: once more, with fresh package lists" >&2
 		# shellcheck disable=SC2086
-		deps_apt apt-get update -q >"$log" 2>&1 &&
-			deps_apt apt-get install -y -q --no-install-recommends $deps_list >>"$log" 2>&1 ||
-			{ cat "$log" >&2; rm -f "$log"; deps_fail "could not install: $deps_list"; }
+		deps_apt apt-get update -q >"$deps_log" 2>&1 &&
+			deps_apt apt-get install -y -q --no-install-recommends $deps_list >>"$deps_log" 2>&1 ||
+			{ cat "$deps_log" >&2; deps_fail "could not install: $deps_list"; }
 	fi
-	rm -f "$log"
 	deps_allow_cluster
 	trap - EXIT INT TERM HUP
 }

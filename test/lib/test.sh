@@ -49,7 +49,8 @@ run_layer()
 # The development build, in a directory of its own: all warnings are errors.
 layer_warnings()
 {
-	mkdir -p "$MC_ROOT/build/warnings" &&
+	# afresh: make would take objects of the tree for its own (VPATH)
+	rm -rf "$MC_ROOT/build/warnings" && mkdir -p "$MC_ROOT/build/warnings" &&
 		env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL "${MC_MAKE:-make}" --no-print-directory -s \
 			-C "$MC_ROOT/build/warnings" -f "$MC_ROOT/Makefile" -j "$jobs" \
 			PG_CONFIG="$PG_CONFIG" DEV=1 all unit >"$MC_TMP/warnings.log" 2>&1 &&

@@ -119,5 +119,20 @@ SELECT r.*, q FROM unnest(ARRAY[
 EXPLAIN (COSTS OFF) SELECT obs_name FROM coll WHERE file_index = 1 AND row_index > 5;
 EXPLAIN (COSTS OFF) SELECT obs_name FROM coll WHERE file_index = ANY ('{0,2}') AND cell_type = 'B cell';
 
+-- rows come by row_index
+EXPLAIN (COSTS OFF) SELECT x FROM coll ORDER BY row_index LIMIT 3;
+EXPLAIN (COSTS OFF) SELECT x FROM coll ORDER BY row_index DESC LIMIT 3;
+EXPLAIN (COSTS OFF) SELECT row_index FROM coll TABLESAMPLE system (10) ORDER BY row_index, cell_type;
+EXPLAIN (COSTS OFF) SELECT row_index FROM coll TABLESAMPLE weighted('cell_type') ORDER BY row_index;
+-- a batch with other columns
+EXPLAIN (COSTS OFF) SELECT b.label, c.donor_id, c.x_indices
+FROM sample_batch('coll', 256, 'cell_type') b JOIN coll c USING (row_index);
+-- vectors are not read of rows that do not pass
+SELECT r.*, q FROM unnest(ARRAY[
+	'SELECT x FROM coll WHERE obs_name = ''nobody''',
+	'SELECT x FROM coll WHERE row_index < 100 AND obs_name = ''nobody'' AND x IS NOT NULL',
+	'SELECT x FROM coll WHERE obs_name = ''GTATTGAAACCCTCGT-1''',
+	'SELECT x FROM coll WHERE octet_length(x) < 5']) AS q, read_of(q) AS r;
+
 DROP FUNCTION estimated, read_of;
 DROP TABLE coll;

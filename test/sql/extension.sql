@@ -32,12 +32,14 @@ FROM pg_settings WHERE name LIKE 'mappedcoll.%' ORDER BY name;
 SET mappedcoll.manifest_workers = 65;	-- ERROR
 SET mappedcoll.max_open_files = 0;	-- ERROR
 SET mappedcoll.manifest_cpu_time = 0;	-- ERROR
+SET mappedcoll.manifest_size = '1023kB';	-- ERROR
 SET mappedcoll.no_such_setting = 1;	-- ERROR
 CREATE ROLE regress_mc_user;
 SET ROLE regress_mc_user;
 SET mappedcoll.manifest_directory = '/tmp';	-- ERROR
 SET mappedcoll.manifest_memory = '1GB';	-- ERROR
 SET mappedcoll.manifest_cpu_time = 10;	-- ERROR
+SET mappedcoll.manifest_size = '1GB';	-- ERROR
 SET mappedcoll.max_open_files = 1;
 RESET ROLE;
 DROP ROLE regress_mc_user;

@@ -242,6 +242,31 @@ SELECT count(*) FROM coll WHERE 2 > file_index;
 SELECT count(*) FROM coll WHERE file_index > NULL;
 SELECT count(*) FROM coll WHERE file_index <> 1;
 
+-- quals on other columns are looked at before vectors are read: the same rows,
+-- and none that a policy hides is shown to a function of the user
+SELECT count(*), sum(octet_length(x)) FROM coll WHERE cell_type = 'B cell' AND donor_id IN ('D01', 'D02');
+SELECT count(*) FROM coll WHERE cell_type = 'B cell' AND octet_length(x) > 5 AND sex IS NULL;
+SELECT row_index, octet_length(x) FROM coll WHERE obs_name = 'GTATTGAAACCCTCGT-1';
+SELECT row_index, octet_length(x) FROM coll WHERE cell_type LIKE 'plasma%' ORDER BY row_index LIMIT 3;
+SELECT count(x) FROM coll WHERE cell_type = (SELECT max(cell_type) FROM coll);
+SELECT count(x) FROM coll TABLESAMPLE bernoulli (50) REPEATABLE (1) WHERE is_doublet;
+SELECT count(*) FROM coll TABLESAMPLE bernoulli (50) REPEATABLE (1) WHERE is_doublet;
+CREATE FUNCTION only_d01(text) RETURNS boolean COST 0.0001 LANGUAGE plpgsql IMMUTABLE AS
+	'BEGIN IF $1 <> ''D01'' THEN RAISE EXCEPTION ''saw %'', $1; END IF; RETURN true; END';
+CREATE ROLE regress_viewer;
+GRANT SELECT ON coll TO regress_viewer;
+CREATE POLICY d01 ON coll TO regress_viewer USING (donor_id = 'D01');
+ALTER TABLE coll ENABLE ROW LEVEL SECURITY;
+SET ROLE regress_viewer;
+SELECT count(*), count(x) FROM coll WHERE only_d01(donor_id) AND x IS NOT NULL;
+RESET ROLE;
+SELECT count(x) FROM coll WHERE only_d01(donor_id);	-- ERROR
+ALTER TABLE coll DISABLE ROW LEVEL SECURITY;
+DROP POLICY d01 ON coll;
+REVOKE SELECT ON coll FROM regress_viewer;
+DROP ROLE regress_viewer;
+DROP FUNCTION only_d01;
+
 DROP TABLE copied, wanted, donors;
 DROP MATERIALIZED VIEW counts;
 DROP FUNCTION type_of, count_below;

@@ -296,7 +296,7 @@ is(ask_safe($as{clinic},
 
 # ------------------------------------------------------------------ settings
 
-for my $setting (qw(manifest_directory manifest_memory manifest_cpu_time))
+for my $setting (qw(manifest_directory manifest_memory manifest_cpu_time manifest_size))
 {
 	fails($as{reader}, "SET mappedcoll.$setting = '64MB'", '42501', qr/permission denied to set parameter/, undef,
 		"mappedcoll.$setting is for superusers");

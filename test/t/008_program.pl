@@ -159,9 +159,9 @@ clean('does not end');
 
 # what it is told to keep to
 shell("printf '%s\\n' \"\$*\" >'$dir/arguments'\nexec '$real' \"\$@\"");
-ask_safe($session, "SET mappedcoll.manifest_memory = '123MB'; SET mappedcoll.manifest_cpu_time = 77");
+ask_safe($session, "SET mappedcoll.manifest_memory = '123MB'; SET mappedcoll.manifest_cpu_time = 77; SET mappedcoll.manifest_size = '33MB'");
 is(ask_safe($session, $DRAW), $batch, 'with limits that suffice: the same batch');
-is(slurp_file("$dir/arguments"), "--build --matrix X --max-memory 128974848 --max-cpu-time 77 --max-file-size 268435456\n",
+is(slurp_file("$dir/arguments"), "--build --matrix X --max-memory 128974848 --max-cpu-time 77 --max-file-size 34603008\n",
 	'the program is given the limits');
 unlink manifests($directory);
 
@@ -197,10 +197,10 @@ ask_safe($session, 'RESET mappedcoll.manifest_memory');
 
 # a manifest that may not become so large
 shell("exec '$real' --build --matrix X --max-memory 0 --max-cpu-time 0 --max-file-size 20000");
-fails($session, "SELECT refresh_collection('coll')", '54000', qr/$named: .*File too large/, undef, 'the limit of a manifest\'s size');
+fails($session, "SELECT refresh_collection('coll')", '54000', qr/$named: .*File too large/, qr/manifest_size/, 'the limit of a manifest\'s size');
 clean('file size');
 shell("ulimit -f 40\nexec '$real' \"\$@\"");
-fails($session, "SELECT refresh_collection('coll')", '54000', qr/$named: .*File too large/, undef, 'the same limit from outside');
+fails($session, "SELECT refresh_collection('coll')", '54000', qr/$named: .*File too large/, qr/manifest_size/, 'the same limit from outside');
 clean('file size from outside');
 
 # an error of writing is tried once more in memory, in case it is the disk
@@ -215,6 +215,17 @@ $descriptors = open_descriptors();
 is(ask_safe($session, "SELECT refresh_collection('coll')"), '3', 'and once a session');
 clean('disk full');
 is(ask_safe($session, $DRAW), $batch, 'the same batch, from memory');
+
+# ------------------------------------------------------------ no protection
+
+# a program that the kernel does not confine says so, and works
+unlink manifests($directory);
+shell("printf 'unfiltered\\tthis kernel has none\\n' >&5\nexec '$real' \"\$@\"");
+my $seen = -s $node->logfile;
+is(ask_safe($session, "SELECT refresh_collection('coll')"), '3', 'a kernel without system call filters: it works');
+my @told = slurp_file($node->logfile, $seen) =~ /LOG: .*the manifest program has no system call filter\N*\n\N*DETAIL: +It says: this kernel has none\./g;
+is(scalar(@told), 1, 'and the log says so, once a session');
+unlink manifests($directory);
 
 # --------------------------------------------------- cancelled, terminated
 

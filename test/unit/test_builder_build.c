@@ -58,6 +58,7 @@ static void
 run_child(int file_fd, int manifest_fd, int status_fd, const char *matrix,
 		  const BuilderLimits *limits)
 {
+	ManifestIdentity identity;
 	McError		err;
 	int			file = lift(file_fd);
 	int			manifest = lift(manifest_fd);
@@ -71,9 +72,10 @@ run_child(int file_fd, int manifest_fd, int status_fd, const char *matrix,
 	close(manifest);
 	close(status);
 	mc_error_init(&err);
-	built = builder_sandbox_enter(limits, BUILDER_STATUS_FD, &err) &&
-		builder_build(BUILDER_FILE_FD, BUILDER_MANIFEST_FD, BUILDER_STATUS_FD,
-					  matrix, &err);
+	built = builder_identity(BUILDER_FILE_FD, &identity, &err) &&
+		builder_sandbox_enter(limits, BUILDER_STATUS_FD, &err) &&
+		builder_build(BUILDER_FILE_FD, &identity, BUILDER_MANIFEST_FD,
+					  BUILDER_STATUS_FD, matrix, &err);
 	if (built)
 		built = builder_status_done(BUILDER_STATUS_FD);
 	else
@@ -200,6 +202,15 @@ test_raw(void)
 		bail_out("%s: %s", outcome.last, err.message);
 	is_int((int64_t) manifest_header(m)->n_vars, 2, "genes of raw.var");
 	manifest_close(m);
+	close(outcome.manifest);
+
+	/* regression: a raw that can't be followed kept X from being read */
+	build_fixture("raw_elsewhere", "X", &outcome);
+	is_str(outcome.last, "done", "X beside a raw/X in another file");
+	close(outcome.manifest);
+	build_fixture("raw_elsewhere", "raw/X", &outcome);
+	is_str(outcome.last, "error\t2\traw has the external link \"raw/X\", "
+		   "which is not followed\t", "that raw/X");
 	close(outcome.manifest);
 }
 

@@ -37,13 +37,15 @@ test_fixture(const char *name, const char *matrix)
 
 	for (mc_fail_at = 1; !built; mc_fail_at++)
 	{
+		ManifestIdentity identity;
 		McError		err;
 
 		mc_error_init(&err);
 		mc_allocations = 0;
 		if (ftruncate(manifest, 0) != 0 || lseek(manifest, 0, SEEK_SET) != 0)
 			bail_out("could not empty the manifest");
-		built = builder_build(fd, manifest, -1, matrix, &err);
+		built = builder_identity(fd, &identity, &err) &&
+			builder_build(fd, &identity, manifest, -1, matrix, &err);
 		if (!built && err.code != MC_NO_MEMORY)
 		{
 			bad++;

@@ -5,10 +5,20 @@
  * Each attempt runs in a child of its own, which says by its exit status what
  * happened, or over a pipe what it said at its end.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE			/* AT_EMPTY_PATH, MAP_ANONYMOUS */
+#endif
 #include <fcntl.h>
 #include <signal.h>
+#ifdef HAVE_LIBSECCOMP
+#include <seccomp.h>
+#endif
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -118,6 +128,35 @@ try_unlink(void)
 	return verdict(unlink("/tmp/mappedcoll_sandbox"));
 }
 
+/* Regression: AT_EMPTY_PATH does not keep a path that is not empty away. */
+static int
+try_stat(void)
+{
+	struct stat st;
+
+	return verdict(fstatat(AT_FDCWD, "/etc/passwd", &st, AT_EMPTY_PATH));
+}
+
+static int
+try_executable(void)
+{
+	void	   *block = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+							 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return verdict(block == MAP_FAILED ? -1 : 0);
+}
+
+static int
+try_make_executable(void)
+{
+	void	   *block = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+							 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (block == MAP_FAILED || mprotect(block, 4096, PROT_READ) != 0)
+		return OTHER;
+	return verdict(mprotect(block, 4096, PROT_READ | PROT_EXEC));
+}
+
 static int
 try_memory(void)
 {
@@ -145,11 +184,29 @@ try_core(void)
 		REFUSED : ALLOWED;
 }
 
+/* Regression: it could stop itself, and be waited for for ever. */
+static int
+try_stop(void)
+{
+	return verdict(raise(SIGSTOP) == 0 ? 0 : -1);
+}
+
+static int
+abort_itself(void)
+{
+	abort();
+}
+
 static int
 crash(void)
 {
-	raise(SIGSEGV);
-	return OTHER;
+	int		   *page = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+							-1, 0);
+
+	if (page == MAP_FAILED)
+		return OTHER;
+	*(volatile int *) page = 1;
+	return ALLOWED;
 }
 
 /* Run over the stack. */
@@ -192,8 +249,12 @@ test_calls(void)
 		{"open a socket", try_socket},
 		{"fork", try_fork},
 		{"signal its parent", try_kill},
+		{"stop itself", try_stop},
 		{"execute a program", try_exec},
 		{"remove a file", try_unlink},
+		{"look at a file's status", try_stat},
+		{"get executable memory", try_executable},
+		{"make memory executable", try_make_executable},
 	};
 	BuilderLimits none = {0, 0, 0};
 	char		text[256];
@@ -209,6 +270,74 @@ test_calls(void)
 		skip("%s: built without libseccomp", attempts[i].name);
 #endif
 	}
+}
+
+#ifdef HAVE_LIBSECCOMP
+
+/* Be a kernel without filters from now on. */
+static bool
+forget_filters(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	bool		loaded;
+
+	loaded = filter != NULL &&
+		seccomp_rule_add(filter, SCMP_ACT_ERRNO(EINVAL), SCMP_SYS(prctl), 1,
+						 SCMP_A0(SCMP_CMP_EQ, PR_SET_SECCOMP, 0)) == 0 &&
+		seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(seccomp),
+						 0) == 0 &&
+		seccomp_load(filter) == 0;
+	seccomp_release(filter);
+	return loaded;
+}
+
+/* Enter the sandbox on such a kernel. */
+static int
+enter_unfiltered(void)
+{
+	BuilderLimits none = {0, 0, 0};
+	const char *reason;
+	struct rlimit limit;
+	McError		err;
+
+	mc_error_init(&err);
+	if (builder_sandbox_unfiltered() != NULL || !forget_filters())
+		return 1;
+	reason = builder_sandbox_unfiltered();
+	if (reason == NULL || strcmp(reason, "this kernel has none") != 0)
+		return 2;
+	if (!builder_sandbox_enter(&none, -1, &err))
+		return 3;
+	if (getrlimit(RLIMIT_CORE, &limit) != 0 || limit.rlim_max != 0)
+		return 4;
+	return 0;
+}
+
+#endif
+
+/*
+ * Regression: libseccomp's words for a kernel without filters made every
+ * build fail there.
+ */
+static void
+test_no_filters(void)
+{
+#ifdef HAVE_LIBSECCOMP
+	int			status;
+	pid_t		pid;
+
+	ok(builder_sandbox_unfiltered() == NULL, "this kernel has filters");
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0)
+		_exit(enter_unfiltered());
+	if (waitpid(pid, &status, 0) != pid)
+		bail_out("lost the child");
+	is_int(status, 0, "one without filters is no failure, but is told of");
+#else
+	is_str(builder_sandbox_unfiltered(),
+		   "the program was built without libseccomp", "it is told of");
+#endif
 }
 
 /* Limits and last words. */
@@ -233,6 +362,10 @@ test_limits(void)
 	}
 	is_int(in_sandbox(crash, &none, text, sizeof(text)), 1, "a crash ends it");
 	is_str(text, "error\t1\tHDF5 crashed on the file\tSegmentation fault.\n",
+		   "and says so");
+	is_int(in_sandbox(abort_itself, &none, text, sizeof(text)), 1,
+		   "abort() ends it");
+	is_str(text, "error\t1\tHDF5 crashed on the file\tAborted.\n",
 		   "and says so");
 	is_int(in_sandbox(overflow, &none, text, sizeof(text)), 1,
 		   "a stack that runs over ends it");
@@ -272,6 +405,7 @@ int
 main(void)
 {
 	test_calls();
+	test_no_filters();
 	test_limits();
 	test_clean();
 	return done_testing();

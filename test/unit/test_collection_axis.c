@@ -4,6 +4,8 @@
  */
 #include "collection_fixture.h"
 
+#include <sys/time.h>
+
 #define MAX_FILES	7
 
 /* Where a name is among a file's genes, or -1. */
@@ -147,7 +149,7 @@ test_random(void)
 			McError		err;
 
 			mc_error_init(&err);
-			if (collection_axis(c, &axis, &err))
+			if (collection_axis(c, &axis, NULL, &err))
 			{
 				bad += count_differences(c, axis, files, n, names, n_names);
 				bad += n_names == 0 && some;
@@ -192,7 +194,7 @@ test_duplicates(void)
 	name_genes(&files[2], "A", "B", "C");
 	mc_error_init(&err);
 	c = fixture_collection(files, 2, COLLECTION_INNER);
-	ok(collection_axis(c, &axis, &err), "equal axes may have duplicates");
+	ok(collection_axis(c, &axis, NULL, &err), "equal axes may have duplicates");
 	is_int((int64_t) axis->n_vars, 3, "all genes");
 	ok(axis->file_to_joint[0] == NULL && axis->joint_to_file[1] == NULL,
 	   "joined by position");
@@ -205,12 +207,12 @@ test_duplicates(void)
 	{
 		mc_error_init(&err);
 		c = fixture_collection(files, 3, (CollectionJoin) join);
-		ok(!collection_axis(c, &axis, &err), "others may not");
+		ok(!collection_axis(c, &axis, NULL, &err), "others may not");
 		is_int(err.code, MC_INVALID, "says so");
 		is_str(err.message, "gene \"A\" occurs twice in file 0", "where");
 		is_int(collection_error_file(c), 0, "the file");
 		mc_error_init(&err);
-		ok(!collection_axis(c, &axis, &err), "the same at the second call");
+		ok(!collection_axis(c, &axis, NULL, &err), "the same at the second call");
 		collection_free(c);
 	}
 	fixture_close(files, 3);
@@ -219,7 +221,7 @@ test_duplicates(void)
 	name_genes(&files[0], "A", "A", "B");
 	mc_error_init(&err);
 	c = fixture_collection(files, 1, COLLECTION_OUTER);
-	ok(collection_axis(c, &axis, &err), "A, A, B");
+	ok(collection_axis(c, &axis, NULL, &err), "A, A, B");
 	is_int(collection_find_var(c, "B", 1), 2, "B is gene 2");
 	collection_free(c);
 	fixture_close(files, 1);
@@ -239,7 +241,7 @@ test_empty(void)
 	name_genes(&files[2], "TP53", "CD4", NULL);
 	c = fixture_collection(files, 3, COLLECTION_INNER);
 	mc_error_init(&err);
-	ok(!collection_axis(c, &axis, &err), "no common gene");
+	ok(!collection_axis(c, &axis, NULL, &err), "no common gene");
 	is_int(err.code, MC_INVALID, "is invalid");
 	is_str(err.message, "the files have no gene in common", "message");
 	is_str(err.detail, "The first gene of file 0 is \"ENSG1\", that of file "
@@ -248,7 +250,7 @@ test_empty(void)
 	collection_free(c);
 	c = fixture_collection(files, 3, COLLECTION_OUTER);
 	mc_error_init(&err);
-	ok(collection_axis(c, &axis, &err), "an outer join has them all");
+	ok(collection_axis(c, &axis, NULL, &err), "an outer join has them all");
 	is_int((int64_t) axis->n_vars, 5, "five genes");
 	collection_free(c);
 	fixture_close(files, 3);
@@ -274,7 +276,7 @@ test_memory(void)
 		{
 			mc_allocations = 0;
 			mc_error_init(&err);
-			if (collection_axis(c, &axis, &err))
+			if (collection_axis(c, &axis, NULL, &err))
 				break;
 			bad += err.code != MC_NO_MEMORY || axis != NULL;
 		}
@@ -288,6 +290,67 @@ test_memory(void)
 #else
 	skip("built without MC_FAULT_INJECTION");
 #endif
+}
+
+static volatile sig_atomic_t interrupt = 0;
+
+static void
+set_interrupt(int signal)
+{
+	(void) signal;
+	interrupt = 1;
+}
+
+/*
+ * An interrupt ends the making of an axis, at once or in the midst of it, and
+ * leaves nothing half made.
+ */
+static void
+test_interrupt(void)
+{
+	static TestFile files[40];
+	struct itimerval soon = {{0, 0}, {0, 10000}};
+	const CollectionAxis *axis;
+	Collection *c;
+	McError		err;
+
+	for (int f = 0; f < 40; f++)
+	{
+		files[f].n_vars = 60000;
+		files[f].vars = calloc(60000, TEXT_LENGTH);
+		for (int i = 0; i < 60000; i++)
+			snprintf(files[f].vars[i], TEXT_LENGTH, "%d-%d", f / 2, i);
+		fixture_open(&files[f]);
+		free(files[f].vars);
+		files[f].vars = NULL;
+	}
+	for (int n = 2; n <= 40; n += 38)
+	{
+		c = fixture_collection(files, n, COLLECTION_OUTER);
+		interrupt = 1;
+		mc_error_init(&err);
+		ok(!collection_axis(c, &axis, &interrupt, &err) && axis == NULL,
+		   "%d files: an interrupt that waits ends it", n);
+		is_int(err.code, MC_INTERRUPTED, "code");
+		is_int(collection_error_file(c), -1, "it is about no file");
+		interrupt = 0;
+		if (n > 2)
+		{
+			signal(SIGVTALRM, set_interrupt);
+			setitimer(ITIMER_VIRTUAL, &soon, NULL);
+			mc_error_init(&err);
+			ok(!collection_axis(c, &axis, &interrupt, &err) &&
+			   err.code == MC_INTERRUPTED, "one on the way ends it");
+			interrupt = 0;
+		}
+		mc_error_init(&err);
+		ok(collection_axis(c, &axis, &interrupt, &err),
+		   "the next call makes it");
+		is_int((int64_t) axis->n_vars, 60000 * (n / 2), "genes");
+		is_int(collection_find_var(c, "0-59999", 7), 59999, "a gene");
+		collection_free(c);
+	}
+	fixture_close(files, 40);
 }
 
 /* 138 files of 60,000 genes: with equal axes a matter of milliseconds. */
@@ -316,7 +379,7 @@ test_many(void)
 		c = fixture_collection(files, n, COLLECTION_INNER);
 		mc_error_init(&err);
 		start = clock();
-		ok(collection_axis(c, &axis, &err), "%d files of 60,000 genes", n);
+		ok(collection_axis(c, &axis, NULL, &err), "%d files of 60,000 genes", n);
 		diag("%.1f ms", (double) (clock() - start) * 1000 / CLOCKS_PER_SEC);
 		is_int((int64_t) axis->n_vars, n == 137 ? 60000 : 59999, "genes");
 		ok(axis->file_to_joint[1] == axis->file_to_joint[136],
@@ -334,6 +397,7 @@ main(void)
 	test_duplicates();
 	test_empty();
 	test_memory();
+	test_interrupt();
 	test_many();
 	return done_testing();
 }

@@ -170,7 +170,7 @@ use_collection(Collection *c)
 	McError		err;
 
 	mc_error_init(&err);
-	if (note(c, collection_axis(c, &axis, &err), &err))
+	if (note(c, collection_axis(c, &axis, NULL, &err), &err))
 	{
 		for (uint64_t i = 0; i < axis->n_vars; i++)
 			touch(axis->names[i], axis->name_lengths[i]);

@@ -71,7 +71,8 @@ compare_contiguous(hid_t dataset, int fd, const H5adArray *array,
 				   const char *what)
 {
 	const ManifestArray *a = &array->array;
-	size_t		size = h5ad_element_size(a->element) * a->dims[0] * a->dims[1];
+	size_t		size = a->dims[0] * a->dims[1] *
+		manifest_element_size(a->element);
 	hid_t		type = h5ad_type_of_element(a->element, a->big_endian != 0);
 	char	   *expected = malloc(size);
 	char	   *found = malloc(size);
@@ -197,6 +198,49 @@ test_many(void)
 	unlink(path);
 }
 
+/*
+ * Regression: a small file with chunks that were never written made a table of
+ * any size.  One of them may have many; another of the same file not as many
+ * again.
+ */
+static void
+test_unwritten(void)
+{
+	char		path[] = "/tmp/mappedcoll_chunks_XXXXXX";
+	int			fd = mkstemp(path);
+	hid_t		control = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT,
+									H5P_DEFAULT);
+	hid_t		dcpl = H5Pcreate(H5P_DATASET_CREATE);
+	hsize_t		dims = 1000000;
+	hsize_t		chunk = 1;
+	hid_t		space = H5Screate_simple(1, &dims, NULL);
+	H5adFile	file = {.lapl = H5P_DEFAULT};
+	hid_t		dataset;
+	H5adArray	array;
+	McError		err;
+
+	mc_error_init(&err);
+	H5Pset_chunk(dcpl, 1, &chunk);
+	dataset = H5Dcreate2(control, "d", H5T_STD_I32LE, space, H5P_DEFAULT, dcpl,
+						 H5P_DEFAULT);
+	file.recorder.fd = fd;
+	file.recorder.size = 1000;
+	if (ok(h5ad_array_read(&file, dataset, &array, &err), "1,000,000 chunks "
+		   "that are not there: %s", err.message))
+	{
+		is_int((int64_t) array.array.n_chunks, 1000000, "all in the table");
+		h5ad_array_reset(&array);
+	}
+	ok(!h5ad_array_read(&file, dataset, &array, &err) &&
+	   err.code == MC_UNSUPPORTED, "and once more: %s", err.message);
+	H5Dclose(dataset);
+	H5Pclose(dcpl);
+	H5Sclose(space);
+	H5Fclose(control);
+	close(fd);
+	unlink(path);
+}
+
 int
 main(void)
 {
@@ -226,5 +270,6 @@ main(void)
 	for (size_t i = 0; i < sizeof(datasets) / sizeof(*datasets); i++)
 		compare(datasets[i][0], datasets[i][1]);
 	test_many();
+	test_unwritten();
 	return done_testing();
 }

@@ -19,11 +19,13 @@ static const struct
 	{"categories_of_all_types", H5AD_OBS, "integers", "dict c: 7 -5 7 -5"},
 	{"categories_of_all_types", H5AD_OBS, "floats", "dict c: 0.5 1e+20 - 0.5"},
 	{"categories_of_all_types", H5AD_OBS, "bools",
-	"dict c: False True False -"},
+	"dict c: false true false -"},
 	{"categories_of_all_types", H5AD_OBS, "none", "dict c: - - - -"},
 	{"categories_of_all_types", H5AD_OBS, "ordered", "dict co: hi mid lo hi"},
 	{"categories_of_all_types", H5AD_OBS, "repeated", "dict c: x y x y"},
 	{"categories_of_all_types", H5AD_OBS, "unsigned", "dict c: p q p q"},
+	{"categories_of_all_types", H5AD_OBS, "narrow",
+	"dict c: 0.1 1.6777216e+07 2.5 0.1"},
 	{"categories_of_all_types", H5AD_OBS, NULL, "string: c0 c1 c2 c3"},
 	{"categories_of_all_types", H5AD_VAR, NULL, "string: g0 g1 g2"},
 	{"numbers_of_all_types", H5AD_OBS, "i8", "integer: -128 0 1 127"},
@@ -50,6 +52,12 @@ static const struct
 	{"nullable", H5AD_OBS, "bool", "boolean: 1 - 1 0"},
 	{"nullable", H5AD_OBS, "str", "string: a -  b"},
 	{"nullable", H5AD_OBS, "plain", "integer: 1 2 3 4"},
+	{"nullable_beyond_bigint", H5AD_OBS, "masked",
+	"integer: 1 - - 9223372036854775807"},
+	{"nullable_beyond_bigint", H5AD_OBS, "bare",
+		"skipped: \"values\" holds 9223372036854775808, which is out of range "
+	"for type bigint"},
+	{"column_names_not_utf8", H5AD_OBS, "a\xEF\xBF\xBD", "integer: 0 1 2 3"},
 	{"strings_of_all_kinds", H5AD_OBS, "fixed", "string: ab  abcd x"},
 	{"strings_of_all_kinds", H5AD_OBS, "padded", "string: a   b  cdef"},
 	{"strings_of_all_kinds", H5AD_OBS, "utf8",
@@ -85,6 +93,14 @@ static const struct
 	"available"},
 	{"index_is_categorical", H5AD_OBS, NULL, "string: p q r p"},
 	{"index_is_integer", H5AD_OBS, NULL, "string: 10 -2 0 7"},
+	{"index_is_float", H5AD_OBS, NULL, "string: 1.0 -0.1 1e+16 nan"},
+	{"index_is_float", H5AD_VAR, NULL, "string: 0.1 2.0 -inf"},
+	{"index_is_boolean", H5AD_OBS, NULL, "string: True False True True"},
+	{"index_is_boolean", H5AD_VAR, NULL, "string: 5 <NA> 7"},
+	{"index_is_category_of_numbers", H5AD_OBS, NULL,
+	"string: 0.1 3.0 nan 1e+16"},
+	{"index_is_category_of_numbers", H5AD_VAR, NULL,
+	"string: False True False"},
 	{"no_column_order", H5AD_OBS, "a", "float4: 1 2 3 4"},
 	{"no_column_order", H5AD_OBS, "b", "integer: 1 2 3 4"},
 	{"zero_cells", H5AD_OBS, NULL, "string:"},
@@ -103,6 +119,9 @@ static const struct
 	"skipped: has values of an array type"},
 	{"anndata_0_6", H5AD_VAR, "label", "string: l m n"},
 	{"anndata_0_6", H5AD_RAW_VAR, NULL, "string: r0 r1"},
+	{"uns_categories_of_another", H5AD_OBS, "kind", "dict c: a b - b"},
+	{"uns_categories_of_another", H5AD_VAR, "kind", "integer: 100 200 1"},
+	{"uns_categories_of_another", H5AD_RAW_VAR, "kind", "integer: -2 0"},
 	{"links_that_leave", H5AD_OBS, "outside",
 	"skipped: has the external link \"outside\", which is not followed"},
 	{"links_that_leave", H5AD_OBS, "inside", "integer: 1 2 3 4"},
@@ -285,6 +304,46 @@ test_failures(void)
 	}
 }
 
+/*
+ * Regression: of columns whose names are one as valid UTF-8 all but the first
+ * were lost without a word.
+ */
+static void
+test_names(void)
+{
+	static const char *const expected[] = {
+		"integer: 0 1 2 3", "integer: 1 1 2 3",
+		"skipped: has the name of an earlier column once invalid UTF-8 is "
+		"replaced",
+		"skipped: has the name of an earlier column once invalid UTF-8 is "
+		"replaced"
+	};
+	int			fd;
+	H5adFile   *file = fixture_open("column_names_not_utf8", &fd);
+	H5adFrame  *frame;
+	McError		err;
+
+	mc_error_init(&err);
+	if (!h5ad_frame_open(file, H5AD_OBS, &frame, &err))
+		bail_out("%s", err.message);
+	is_int((int64_t) h5ad_frame_columns(frame), 4, "columns, one listed twice");
+	for (int i = 0; i < 4; i++)
+	{
+		H5adColumn	column;
+		char		line[512] = "";
+
+		if (!h5ad_frame_read(frame, i, &column, &err))
+			bail_out("%s", err.message);
+		column_line(&column, line, sizeof(line));
+		is_str(line, expected[i], "column %d", i);
+		is_str(column.data.name, i == 1 ? "n" : "a\xEF\xBF\xBD", "its name");
+		h5ad_column_reset(&column);
+	}
+	h5ad_frame_close(frame);
+	h5ad_close(file);
+	close(fd);
+}
+
 /* The list of columns. */
 static void
 test_lists(void)
@@ -323,6 +382,7 @@ main(void)
 	fixture_start();
 	test_values();
 	test_failures();
+	test_names();
 	test_lists();
 	return done_testing();
 }

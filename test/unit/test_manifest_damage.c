@@ -191,6 +191,32 @@ test_truncations(int fd, const uint8_t *bytes, size_t length)
 	rewrite(fd, bytes, length);
 }
 
+/*
+ * Regression: whoever shows the matrices of obsm takes their names from behind
+ * "obsm/", which a name need not have had.
+ */
+static void
+test_obsm_name(int fd, const uint8_t *bytes, size_t length)
+{
+	const char *name = memmem(bytes, length, "obsm/X_pca", 11);
+	uint8_t    *copy = malloc(length);
+	Manifest   *m;
+	McError		err;
+
+	if (name == NULL)
+		bail_out("the sample has no obsm/X_pca");
+	memcpy(copy, bytes, length);
+	memcpy(copy + ((const uint8_t *) name - bytes), "layers/pca", 10);
+	sample_reseal(copy, length);
+	rewrite(fd, copy, length);
+	mc_error_init(&err);
+	ok(!manifest_open(fd, &m, &err) && err.code == MC_MANIFEST,
+	   "a second matrix that is not of obsm is refused");
+	is_str(err.detail, "A matrix beside the layer is not of obsm.", "detail");
+	rewrite(fd, bytes, length);
+	free(copy);
+}
+
 int
 main(void)
 {
@@ -208,6 +234,7 @@ main(void)
 	test_resealed(fd, bytes, length);
 	test_resealed_random(fd, bytes, length, 20000);
 	test_truncations(fd, bytes, length);
+	test_obsm_name(fd, bytes, length);
 	mc_error_init(&err);
 	ok(sample_read_all(fd, &err), "and sound again");
 	free(bytes);

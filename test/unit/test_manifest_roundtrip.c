@@ -394,6 +394,17 @@ test_no_memory(void)
 }
 #endif
 
+/* Filters have one name, whoever mentions them. */
+static void
+test_filter_names(void)
+{
+	is_str(manifest_filter_name(1), "deflate", "name of filter 1");
+	is_str(manifest_filter_name(6), "scale-offset", "name of filter 6");
+	is_str(manifest_filter_name(32015), "zstd", "name of filter 32015");
+	ok(manifest_filter_name(0) == NULL && manifest_filter_name(99) == NULL &&
+	   manifest_filter_name(UINT32_MAX) == NULL, "no name");
+}
+
 int
 main(void)
 {
@@ -412,5 +423,6 @@ main(void)
 #ifdef MC_FAULT_INJECTION
 	test_no_memory();
 #endif
+	test_filter_names();
 	return done_testing();
 }

@@ -164,6 +164,59 @@ count_digits(const char *text)
 	return last;
 }
 
+/* Printed by Python's str(float), and by str(numpy.float32). */
+static const struct
+{
+	double		value;
+	bool		narrow;
+	const char *text;
+}			pythons[] =
+{
+	{0, false, "0.0"},
+	{-0.0, false, "-0.0"},
+	{1, false, "1.0"},
+	{-2.5, false, "-2.5"},
+	{0.1, false, "0.1"},
+	{123456, false, "123456.0"},
+	{999999999999999, false, "999999999999999.0"},
+	{1e15, false, "1000000000000000.0"},
+	{1234567890123456, false, "1234567890123456.0"},
+	{9999999999999998, false, "9999999999999998.0"},
+	{1e16, false, "1e+16"},
+	{123456789012345680, false, "1.2345678901234568e+17"},
+	{1e-4, false, "0.0001"},
+	{9.9e-05, false, "9.9e-05"},
+	{1e100, false, "1e+100"},
+	{5e-324, false, "5e-324"},
+	{NAN, false, "nan"},
+	{-NAN, false, "nan"},
+	{INFINITY, false, "inf"},
+	{-INFINITY, false, "-inf"},
+	{0.1f, true, "0.1"},
+	{0.1f, false, "0.10000000149011612"},
+	{123456.789f, true, "123456.79"},
+	{16777216, true, "16777216.0"},
+	{-0.0, true, "-0.0"},
+	{1e20f, true, "1e+20"},
+	{INFINITY, true, "inf"},
+};
+
+/* Numbers in Python's words. */
+static void
+test_python(void)
+{
+	char		text[MC_NUMBER_LENGTH];
+
+	for (size_t i = 0; i < sizeof(pythons) / sizeof(pythons[0]); i++)
+	{
+		size_t		length = mc_format_python(pythons[i].value,
+											  pythons[i].narrow, text);
+
+		is_str(text, pythons[i].text, "Python's %s", pythons[i].text);
+		is_int((int64_t) length, (int64_t) strlen(text), "its length");
+	}
+}
+
 /* The tables. */
 static void
 test_tables(void)
@@ -256,6 +309,7 @@ main(void)
 {
 	unit_seed();
 	test_tables();
+	test_python();
 	test_random();
 	return done_testing();
 }

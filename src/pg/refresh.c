@@ -1,0 +1,87 @@
+/*
+ * refresh.c
+ *		refresh_collection: take up files that changed.
+ */
+#include "postgres.h"
+
+#include "catalog/objectaddress.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/lsyscache.h"
+
+#include "pg/arguments.h"
+#include "pg/manifests.h"
+#include "pg/opened.h"
+#include "pg/values.h"
+#include "pg/versions.h"
+
+PG_FUNCTION_INFO_V1(mappedcoll_refresh_collection);
+
+/* Tell of obs columns that the files have and the table has not. */
+static void
+report_new_columns(MappedcollOpened *opened)
+{
+	int			n = collection_n_columns(opened->collection);
+
+	for (int i = 0; i < n; i++)
+	{
+		const char *name = collection_column(opened->collection, i)->name;
+		bool		shown = false;
+
+		for (int a = 0; a < opened->n_attributes; a++)
+			shown |= !opened->attributes[a].dropped &&
+				opened->attributes[a].field == MAPPEDCOLL_OBS &&
+				strcmp(opened->attributes[a].source, name) == 0;
+		if (!shown)
+			ereport(NOTICE,
+					(errmsg("obs column \"%s\" is not a column of \"%s\"",
+							mappedcoll_cstring(name, strlen(name)),
+							get_rel_name(opened->relid)),
+					 errhint("Make the collection anew to have it.")));
+	}
+}
+
+/*
+ * mappedcoll_refresh_collection
+ *		Build the manifests that are missing, damaged or of another version of
+ *		their file, and make every backend use them.  Returns how many.
+ */
+Datum
+mappedcoll_refresh_collection(PG_FUNCTION_ARGS)
+{
+	Oid			named;
+	Oid			relid;
+	MappedcollOptions *options;
+	MappedcollManifestRequest *requests;
+	MappedcollOpened *opened;
+	int			built = 0;
+
+	mappedcoll_require_argument(fcinfo, 0, "collection");
+	named = PG_GETARG_OID(0);
+	relid = mappedcoll_foreign_table(named);
+	if (!mappedcoll_owns_table(named, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER,
+					   get_relkind_objtype(get_rel_relkind(named)),
+					   get_rel_name(named));
+	options = mappedcoll_options_get(relid);
+	requests = palloc0(sizeof(MappedcollManifestRequest) * options->n_files);
+	for (int i = 0; i < options->n_files; i++)
+	{
+		requests[i].path = options->files[i];
+		requests[i].matrix = options->layer;
+	}
+	mappedcoll_manifests_open(requests, options->n_files,
+							  MAPPEDCOLL_STALE_REBUILD);
+	for (int i = 0; i < options->n_files; i++)
+	{
+		built += requests[i].built ? 1 : 0;
+		manifest_close(requests[i].manifest);
+	}
+	mappedcoll_forget(relid);
+	opened = mappedcoll_open(relid, CurrentMemoryContext);
+	report_new_columns(opened);
+	if (mappedcoll_has_matrix(opened))
+		(void) mappedcoll_axis(opened);
+	PG_RETURN_INT32(built);
+}
