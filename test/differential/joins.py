@@ -85,9 +85,11 @@ def concatenated(truths, join):
     parts = []
     for truth in truths:
         adata = corpus.read(truth.path)
-        x = adata.X.astype(np.float32)
+        x = sp.csr_matrix(adata.X, copy=True)
+        if x.dtype.itemsize >= 4 and x.dtype != np.float32:
+            x.sum_duplicates()  # in the elements' own type, then rounded
         parts.append(anndata.AnnData(
-            sp.csr_matrix(x), obs=adata.obs[[]],
+            x.astype(np.float32), obs=adata.obs[[]],
             var=pd.DataFrame(index=adata.var_names)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
