@@ -2,9 +2,9 @@
  * chunk.c
  *		Where the chunks of a dataset lie.  All chunk calls of libhdf5 are here.
  *
- * H5Dget_chunk_info is quadratic over a dataset.  Where libhdf5 has
- * H5Dchunk_iter (1.10.10, 1.12.3, 1.14), that lists the chunks in one walk;
- * elsewhere each chunk is asked for with H5Dread_chunk while the recorder
+ * H5Dget_chunk_info is quadratic over a dataset.  From 1.14 on H5Dchunk_iter
+ * lists the chunks in one walk (1.10.10 and 1.12.3 have it too, but the type
+ * of its callback changed between releases); elsewhere each chunk is asked for with H5Dread_chunk while the recorder
  * notes the read (recorder.c), one B-tree search a chunk.  The addresses of
  * H5Dchunk_iter leave out the user block in some releases, so that its first
  * chunk is compared with a noted read and all are shifted by the difference.
@@ -16,9 +16,7 @@
 
 #define ERROR_WORDS 128
 
-#if H5_VERSION_GE(1, 14, 0) || \
-	(H5_VERSION_GE(1, 12, 3) && !H5_VERSION_GE(1, 13, 0)) || \
-	(H5_VERSION_GE(1, 10, 10) && !H5_VERSION_GE(1, 12, 0))
+#if H5_VERSION_GE(1, 14, 0)
 #define HAVE_CHUNK_ITER 1
 #endif
 
@@ -130,15 +128,9 @@ typedef struct ChunkWalk
 	bool		bad;			/* a chunk lies outside the grid */
 } ChunkWalk;
 
-#if H5_VERSION_GE(1, 14, 0)
-#define CHUNK_ITER_SIZE hsize_t
-#else
-#define CHUNK_ITER_SIZE uint32_t
-#endif
-
 static int
 add_chunk(const hsize_t *offset, unsigned mask, haddr_t address,
-		  CHUNK_ITER_SIZE size, void *data)
+		  hsize_t size, void *data)
 {
 	ChunkWalk  *walk = data;
 	const ChunkGrid *grid = walk->grid;
