@@ -119,7 +119,8 @@ build_matrix(Build *build, const char *name, McError *err)
 	bool		ok;
 
 	if (!h5ad_matrix_read(build->file, name, h5ad_frame_rows(build->obs),
-						  h5ad_frame_rows(build->var), &matrix, err))
+						  h5ad_frame_rows(build->var), build->writer,
+						  &matrix, err))
 		return false;
 	ok = manifest_writer_set_matrix(build->writer, &matrix.data, err);
 	h5ad_matrix_reset(&matrix);
@@ -145,7 +146,8 @@ build_obsm(Build *build, McError *err)
 		bool		ok;
 
 		if (!h5ad_obsm_read(build->file, build->obsm.names[i],
-							h5ad_frame_rows(build->obs), &matrix, err))
+							h5ad_frame_rows(build->obs), build->writer,
+							&matrix, err))
 			return false;
 		name = matrix.data.name + strlen("obsm/");
 		if (matrix.reason[0] != '\0')
@@ -169,7 +171,7 @@ build_all(Build *build, int file_fd, const ManifestIdentity *identity,
 	bool		raw = strcmp(matrix, "raw/X") == 0;
 	bool		has_raw = false;
 
-	if (!h5ad_open(file_fd, &build->file, err) ||
+	if (!h5ad_open(file_fd, NULL, &build->file, err) ||
 		(raw && !h5ad_has_raw(build->file, &has_raw, err)))
 		return false;
 	if (raw && !has_raw)
@@ -177,7 +179,7 @@ build_all(Build *build, int file_fd, const ManifestIdentity *identity,
 		H5adMatrix	none;
 
 		/* words the error: which matrices there are */
-		return h5ad_matrix_read(build->file, matrix, 0, 0, &none, err);
+		return h5ad_matrix_read(build->file, matrix, 0, 0, NULL, &none, err);
 	}
 	if (!h5ad_frame_open(build->file, H5AD_OBS, &build->obs, err) ||
 		!h5ad_frame_open(build->file, raw ? H5AD_RAW_VAR : H5AD_VAR,

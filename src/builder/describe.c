@@ -249,7 +249,8 @@ print_named(H5adFile *file, const char *name, uint64_t n_obs, bool asked,
 	if ((!raw || h5ad_has_raw(file, &has_raw, &cause)) &&
 		((raw && !has_raw) || count_vars(file, raw, &n_vars, &cause)))
 	{
-		if (h5ad_matrix_read(file, name, n_obs, n_vars, &matrix, &cause))
+		if (h5ad_matrix_read(file, name, n_obs, n_vars, NULL, &matrix,
+							 &cause))
 		{
 			print_matrix(&matrix.data);
 			h5ad_matrix_reset(&matrix);
@@ -309,7 +310,8 @@ print_obsm(H5adFile *file, uint64_t n_obs, McError *err)
 	{
 		H5adMatrix	matrix;
 
-		ok = h5ad_obsm_read(file, names.names[i], n_obs, &matrix, err);
+		ok = h5ad_obsm_read(file, names.names[i], n_obs, NULL, &matrix,
+							err);
 		if (!ok)
 			break;
 		if (matrix.reason[0] != '\0')
@@ -388,7 +390,7 @@ builder_describe(int file_fd, const char *path, const char *matrix,
 	H5adFile   *file;
 	bool		ok;
 
-	if (!h5ad_open(file_fd, &file, err))
+	if (!h5ad_open(file_fd, NULL, &file, err))
 		return false;
 	ok = print_file(file, path, matrix, err);
 	h5ad_close(file);

@@ -33,11 +33,11 @@ open_object(H5adFrame *frame, McError *err)
 	const char *path = places[frame->name].path;
 	bool		exists;
 
-	if (!h5ad_exists(file, file->file, path, &exists, err))
+	if (!h5ad_exists(file, file->root, path, &exists, err))
 		return false;
 	if (!exists && places[frame->name].old_path != NULL)
 		path = places[frame->name].old_path;
-	frame->object = h5ad_object_open(file, file->file, path, err);
+	frame->object = h5ad_object_open(file, file->root, path, err);
 	return frame->object >= 0;
 }
 

@@ -258,6 +258,15 @@ open_hdf5(H5adFile *file, McError *err)
 	return true;
 }
 
+/* Open the group that holds the AnnData. */
+static bool
+open_root(H5adFile *file, McError *err)
+{
+	file->root = H5Oopen(file->file, "/", H5P_DEFAULT);
+	return file->root >= 0 ||
+		h5ad_failed(file, err, "could not open the root group");
+}
+
 /* Refuse HDF5 that is not AnnData, with a guess what it is. */
 static bool
 check_root(H5adFile *file, McError *err)
@@ -267,16 +276,16 @@ check_root(H5adFile *file, McError *err)
 	bool		has_obs;
 	bool		has_var;
 
-	if (!h5ad_attribute_text(file, file->file, "encoding-type", encoding,
+	if (!h5ad_attribute_text(file, file->root, "encoding-type", encoding,
 							 sizeof(encoding), &exists, err))
 		return false;
 	if (exists && strcmp(encoding, "anndata") == 0 &&
-		!h5ad_attribute_text(file, file->file, "encoding-version",
+		!h5ad_attribute_text(file, file->root, "encoding-version",
 							 file->version, sizeof(file->version), &exists,
 							 err))
 		return false;
-	if (!h5ad_exists(file, file->file, "obs", &has_obs, err) ||
-		!h5ad_exists(file, file->file, "var", &has_var, err))
+	if (!h5ad_exists(file, file->root, "obs", &has_obs, err) ||
+		!h5ad_exists(file, file->root, "var", &has_var, err))
 		return h5ad_prefix(err, "root group");
 	if (has_obs && has_var && (encoding[0] == '\0' ||
 							   strcmp(encoding, "anndata") == 0))
@@ -288,7 +297,7 @@ check_root(H5adFile *file, McError *err)
 		bool		found = false;
 
 		mc_error_init(&ignored);
-		if (h5ad_exists(file, file->file, other_formats[i].member, &found,
+		if (h5ad_exists(file, file->root, other_formats[i].member, &found,
 						&ignored) && found)
 			return mc_error_detail(err, "%s", other_formats[i].words);
 	}
@@ -319,7 +328,7 @@ find_size(int fd, off_t *size, McError *err)
 
 /* See h5ad.h. */
 bool
-h5ad_open(int fd, H5adFile **out, McError *err)
+h5ad_open(int fd, const H5adOptions *options, H5adFile **out, McError *err)
 {
 	H5adFile   *file;
 	off_t		size;
@@ -333,13 +342,17 @@ h5ad_open(int fd, H5adFile **out, McError *err)
 		return false;
 	file->recorder.fd = fd;
 	file->recorder.size = (uint64_t) size;
-	file->fapl = file->lapl = file->file = -1;
-	if (!open_hdf5(file, err) || !check_root(file, err))
+	file->fapl = file->lapl = file->file = file->root = -1;
+	if (options != NULL)
+		file->options = *options;
+	file->options.group = NULL;
+	if (!open_hdf5(file, err) || !open_root(file, err) ||
+		!check_root(file, err))
 	{
 		h5ad_close(file);
 		return false;
 	}
-	obs = h5ad_object_open(file, file->file, "obs", err);
+	obs = h5ad_object_open(file, file->root, "obs", err);
 	if (obs < 0)
 	{
 		h5ad_close(file);
@@ -357,10 +370,18 @@ h5ad_close(H5adFile *file)
 {
 	if (file == NULL)
 		return;
+	h5ad_handle_close(file->root);
 	h5ad_handle_close(file->file);
 	h5ad_handle_close(file->fapl);
 	h5ad_handle_close(file->lapl);
 	mc_free(file);
+}
+
+/* See h5ad.h. */
+H5adKind
+h5ad_kind(const H5adFile *file)
+{
+	return file->kind;
 }
 
 /* See h5ad.h. */
@@ -552,11 +573,11 @@ h5ad_names_read(H5adFile *file, const char *group, H5adNames *out,
 	hid_t		object;
 
 	memset(out, 0, sizeof(*out));
-	if (!h5ad_exists(file, file->file, group, &exists, err))
+	if (!h5ad_exists(file, file->root, group, &exists, err))
 		return false;
 	if (!exists)
 		return true;
-	object = h5ad_object_open(file, file->file, group, err);
+	object = h5ad_object_open(file, file->root, group, err);
 	if (object < 0)
 		return false;
 	if (H5Iget_type(object) == H5I_GROUP)
@@ -569,9 +590,9 @@ h5ad_names_read(H5adFile *file, const char *group, H5adNames *out,
 bool
 h5ad_has_raw(H5adFile *file, bool *has, McError *err)
 {
-	if (!h5ad_exists(file, file->file, "raw/X", has, err))
+	if (!h5ad_exists(file, file->root, "raw/X", has, err))
 		return h5ad_prefix(err, "raw");
-	return *has || h5ad_exists(file, file->file, "raw.X", has, err) ||
+	return *has || h5ad_exists(file, file->root, "raw.X", has, err) ||
 		h5ad_prefix(err, "raw");
 }
 
@@ -583,11 +604,11 @@ h5ad_obsm_is_compound(H5adFile *file, bool *is, McError *err)
 	hid_t		object;
 
 	*is = false;
-	if (!h5ad_exists(file, file->file, "obsm", &exists, err))
+	if (!h5ad_exists(file, file->root, "obsm", &exists, err))
 		return h5ad_prefix(err, "obsm");
 	if (!exists)
 		return true;
-	object = h5ad_object_open(file, file->file, "obsm", err);
+	object = h5ad_object_open(file, file->root, "obsm", err);
 	if (object < 0)
 		return h5ad_prefix(err, "obsm");
 	*is = H5Iget_type(object) == H5I_DATASET;

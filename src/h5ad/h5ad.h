@@ -52,6 +52,28 @@
 typedef struct H5adFile H5adFile;
 typedef struct H5adFrame H5adFrame;
 
+/* What to open, and what it may take; all zero: the root, with defaults. */
+typedef struct H5adOptions
+{
+	const char *group;			/* borrowed; "" or NULL: the root; else where
+								 * in the file the AnnData group lies, such as
+								 * "mod/rna" of a MuData file */
+	uint64_t	memory;			/* bytes that a transpose may take at a time;
+								 * 0: 256 MB */
+	void		(*progress) (void *argument, double fraction);	/* NULL: none;
+									 * of what takes long within one call */
+	void	   *argument;
+} H5adOptions;
+
+/* What kind of file it is. */
+typedef enum H5adKind
+{
+	H5AD_ANNDATA,
+	H5AD_TENX_3,				/* 10x Genomics .h5 of Cell Ranger 3 and on:
+								 * group matrix with features */
+	H5AD_TENX_2					/* before: a group for each genome */
+} H5adKind;
+
 /* Which dataframe: obs, var, or raw/var (raw.var before anndata 0.7). */
 typedef enum H5adFrameName
 {
@@ -93,9 +115,18 @@ extern bool h5ad_start(McError *err);
 /*
  * Open the AnnData file on fd, which stays the caller's and must stay open.
  * Also fails with NOT_H5AD: not HDF5, or HDF5 that holds something else (the
- * detail says what it seems to be).
+ * detail says what it seems to be, and for MuData which modalities there
+ * are), MISSING: no such group.
+ *
+ * A 10x Genomics .h5 file is read as scanpy's read_10x_h5 does: obs is the
+ * barcodes and has no columns; var is the features by name, with gene_ids,
+ * feature_types, genome and whatever else there is of one value a feature; X
+ * is the transpose of matrix, which lies in the file by cell.  options->group
+ * is the genome of a file of Cell Ranger 2 that has several.
  */
-extern bool h5ad_open(int fd, H5adFile **out, McError *err);
+extern bool h5ad_open(int fd, const H5adOptions *options, H5adFile **out,
+					  McError *err);
+extern H5adKind h5ad_kind(const H5adFile *file);
 extern void h5ad_close(H5adFile *file); /* NULL is allowed */
 
 /*
@@ -122,13 +153,28 @@ extern void h5ad_column_reset(H5adColumn *column);
  * gives kind MANIFEST_NO_MATRIX; another matrix that does not exist is
  * MISSING, with a detail that lists what there is.  Row pointers are read and
  * checked, chunk addresses lie inside the file.  On failure out is empty.
+ *
+ * What can't be read by row from the file goes into the manifest of writer, as
+ * arrays of layout STORED: a CSC matrix, transposed in bounded memory (entries
+ * of a row in ascending order of column, duplicates in the order of the
+ * file; elements and indices in the narrowest type that holds them exactly,
+ * unless there are duplicates), and datasets with filters that only libhdf5
+ * can undo (scale-offset, n-bit).  With writer NULL they are described only:
+ * such arrays have layout STORED and no section.
  */
 extern bool h5ad_matrix_read(H5adFile *file, const char *name, uint64_t n_obs,
-							 uint64_t n_vars, H5adMatrix *out, McError *err);
+							 uint64_t n_vars, ManifestWriter *writer,
+							 H5adMatrix *out, McError *err);
 
-/* Describe obsm/NAME; out->reason is set where it is not a dense array. */
+/*
+ * Describe obsm/NAME in the same way: a dense or sparse array, or a dataframe
+ * whose columns are all numbers or booleans (STORED: float32 if all of them
+ * are narrow enough, else float64; missing is NaN).  out->reason is set where
+ * it is neither.
+ */
 extern bool h5ad_obsm_read(H5adFile *file, const char *name, uint64_t n_obs,
-						   H5adMatrix *out, McError *err);
+						   ManifestWriter *writer, H5adMatrix *out,
+						   McError *err);
 extern void h5ad_matrix_reset(H5adMatrix *matrix);
 
 /*

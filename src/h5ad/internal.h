@@ -56,6 +56,10 @@ struct H5adFile
 	hid_t		fapl;
 	hid_t		lapl;			/* follows no external link */
 	hid_t		file;
+	hid_t		root;			/* the AnnData group; of 10x files the one with
+								 * barcodes */
+	H5adKind	kind;
+	H5adOptions options;		/* group is not kept */
 	bool		compound;		/* obs is a compound dataset: anndata < 0.7 */
 	char		version[32];	/* encoding-version of the root, or "" */
 	uint64_t	n_chunks;		/* of the arrays read so far */

@@ -50,10 +50,10 @@ h5ad_legacy_open(H5adFrame *frame, McError *err)
 		return false;
 	if (frame->index == NULL)
 		return mc_error(err, MC_CORRUPT, "has no fields");
-	if (!h5ad_exists(frame->file, frame->file->file, "uns", &exists, err))
+	if (!h5ad_exists(frame->file, frame->file->root, "uns", &exists, err))
 		return false;
 	if (exists)
-		frame->categories = h5ad_object_open(frame->file, frame->file->file,
+		frame->categories = h5ad_object_open(frame->file, frame->file->root,
 											 "uns", err);
 	return !exists || frame->categories >= 0;
 }

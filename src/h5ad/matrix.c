@@ -306,7 +306,7 @@ matrix_missing(H5adFile *file, const char *name, McError *err)
 
 	mc_error_init(&ignored);
 	mc_error(err, MC_MISSING, "there is no matrix \"%s\"", name);
-	if (h5ad_exists(file, file->file, "X", &has_x, &ignored) && has_x)
+	if (h5ad_exists(file, file->root, "X", &has_x, &ignored) && has_x)
 		list_one(list, sizeof(list), "", "X");
 	if (h5ad_has_raw(file, &has_raw, &ignored) && has_raw)
 		list_one(list, sizeof(list), "", "raw/X");
@@ -329,7 +329,7 @@ matrix_path(H5adFile *file, const char *name, McError *err)
 
 	if (strcmp(name, "raw/X") == 0)
 	{
-		if (!h5ad_exists(file, file->file, "raw/X", &exists, err))
+		if (!h5ad_exists(file, file->root, "raw/X", &exists, err))
 			return NULL;
 		return exists ? "raw/X" : "raw.X";
 	}
@@ -361,7 +361,8 @@ read_object(H5adFile *file, hid_t object, const MatrixShape *expected,
 /* See h5ad.h. */
 bool
 h5ad_matrix_read(H5adFile *file, const char *name, uint64_t n_obs,
-				 uint64_t n_vars, H5adMatrix *out, McError *err)
+				 uint64_t n_vars, ManifestWriter *writer, H5adMatrix *out,
+				 McError *err)
 {
 	MatrixShape expected = {n_obs, n_vars};
 	const char *path = matrix_path(file, name, err);
@@ -369,10 +370,11 @@ h5ad_matrix_read(H5adFile *file, const char *name, uint64_t n_obs,
 	bool		exists;
 	bool		ok = true;
 
+	(void) writer;
 	memset(out, 0, sizeof(*out));
 	if (path == NULL)
 		return false;
-	if (!h5ad_exists(file, file->file, path, &exists, err))
+	if (!h5ad_exists(file, file->root, path, &exists, err))
 		return h5ad_prefix(err, "matrix \"%s\"", name);
 	if (!exists && strcmp(path, "X") != 0)
 		return matrix_missing(file, name, err);
@@ -382,7 +384,7 @@ h5ad_matrix_read(H5adFile *file, const char *name, uint64_t n_obs,
 	out->data.kind = MANIFEST_NO_MATRIX;
 	if (!exists)
 		return true;
-	object = h5ad_object_open(file, file->file, path, err);
+	object = h5ad_object_open(file, file->root, path, err);
 	if (object < 0)
 		ok = false;
 	else if (H5Iget_type(object) != H5I_DATASET || !is_null(object))
@@ -428,7 +430,7 @@ read_obsm(H5adFile *file, const char *name, uint64_t n_obs, H5adMatrix *out,
 		  McError *err)
 {
 	MatrixShape expected = {n_obs, UINT64_MAX};
-	hid_t		group = h5ad_object_open(file, file->file, "obsm", err);
+	hid_t		group = h5ad_object_open(file, file->root, "obsm", err);
 	hid_t		object = group < 0 ? -1 : h5ad_object_open(file, group, name,
 														   err);
 	char		format[64] = "";
@@ -453,10 +455,11 @@ read_obsm(H5adFile *file, const char *name, uint64_t n_obs, H5adMatrix *out,
 /* See h5ad.h. */
 bool
 h5ad_obsm_read(H5adFile *file, const char *name, uint64_t n_obs,
-			   H5adMatrix *out, McError *err)
+			   ManifestWriter *writer, H5adMatrix *out, McError *err)
 {
 	McError		cause;
 
+	(void) writer;
 	mc_error_init(&cause);
 	memset(out, 0, sizeof(*out));
 	if (!read_obsm(file, name, n_obs, out, &cause))

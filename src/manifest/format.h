@@ -37,6 +37,10 @@
  *	7. All strings are valid UTF-8 without NUL bytes, as the program writes
  *	   them; a reader that needs this checks it at use.
  *	8. A file has at most MANIFEST_MAX_ROWS rows.
+ *	9. The section of a STORED array starts at a multiple of
+ *	   MANIFEST_BLOCK_BYTES and has the length that dims and element say.  Its
+ *	   own checksum is 0: blocks holds one for each MANIFEST_BLOCK_BYTES of
+ *	   it, checked at the first use of that block.
  */
 #ifndef MC_MANIFEST_FORMAT_H
 #define MC_MANIFEST_FORMAT_H
@@ -44,7 +48,7 @@
 #include <stdint.h>
 
 #define MANIFEST_MAGIC			"MCMANIF\n"
-#define MANIFEST_VERSION		1
+#define MANIFEST_VERSION		2
 #define MANIFEST_BYTE_ORDER		0x01020304u
 #define MANIFEST_DATA_START		4096
 #define MANIFEST_MAX_ROWS		((uint64_t) 0x7FFFFFFE)
@@ -52,6 +56,7 @@
 #define MANIFEST_MAX_PARAMS		8
 #define MANIFEST_NO_ADDRESS		UINT64_MAX
 #define MANIFEST_RANK_BLOCK		4096	/* rows in a block of a rank directory */
+#define MANIFEST_BLOCK_BYTES	65536	/* of a stored array, one checksum each */
 
 /* What tells one h5ad file from another, and from itself after a change. */
 typedef struct ManifestIdentity
@@ -175,7 +180,9 @@ typedef enum ManifestLayout
 	MANIFEST_NO_ARRAY = 0,		/* the matrix has no such array */
 	MANIFEST_CONTIGUOUS,		/* address; NO_ADDRESS = all fill value */
 	MANIFEST_CHUNKED,			/* chunks; filters */
-	MANIFEST_COMPACT			/* the bytes themselves, in compact */
+	MANIFEST_COMPACT,			/* the bytes themselves, in compact */
+	MANIFEST_STORED				/* the elements, row-major, in stored: what
+								 * could not be read by row from the file */
 } ManifestLayout;
 
 /* A name for the number of an HDF5 filter, or NULL. */
@@ -214,6 +221,8 @@ typedef struct ManifestArray
 	uint64_t	n_chunks;		/* chunked: entries of the table */
 	ManifestSection chunks;		/* ManifestChunk[n_chunks] */
 	ManifestSection compact;
+	ManifestSection stored;		/* STORED; no filters, order of the machine */
+	ManifestSection blocks;		/* uint64: XXH3_64bits of each block of it */
 } ManifestArray;
 
 typedef enum ManifestMatrixKind
@@ -223,11 +232,16 @@ typedef enum ManifestMatrixKind
 	MANIFEST_DENSE
 } ManifestMatrixKind;
 
+#define MANIFEST_TRANSPOSED		0x1 /* CSC in the file; its transpose is STORED */
+
 typedef struct ManifestMatrixRecord
 {
 	uint64_t	name_offset;	/* "X", "raw/X", "layers/NAME", "obsm/NAME" */
 	uint64_t	name_length;
 	uint32_t	kind;			/* ManifestMatrixKind */
+	uint32_t	flags;			/* MANIFEST_TRANSPOSED */
+	uint32_t	file_element;	/* ManifestElement of the data in the file,
+								 * which a STORED array may have narrower */
 	uint32_t	reserved;
 	uint64_t	n_rows;			/* n_obs; 0 for NO_MATRIX */
 	uint64_t	n_cols;			/* n_vars for matrix 0; 0 for NO_MATRIX */

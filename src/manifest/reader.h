@@ -87,6 +87,16 @@ extern bool manifest_section(Manifest *m, const ManifestSection *section,
 							 McError *err);
 
 /*
+ * The n bytes from begin on of a STORED array of a record of this manifest.
+ * The checksums of the blocks that they touch are checked at the first use of
+ * each; n = 0 touches none.  Fails with MANIFEST (damaged, or out of range),
+ * NO_MEMORY.
+ */
+extern bool manifest_stored(Manifest *m, const ManifestArray *array,
+							uint64_t begin, uint64_t n, const void **bytes,
+							McError *err);
+
+/*
  * Check every section now; false with *err set (MANIFEST) at the first that
  * is damaged.  Reads the whole manifest.
  */

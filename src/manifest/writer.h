@@ -44,6 +44,8 @@ typedef struct ManifestMatrixData
 {
 	const char *name;			/* "X", "layers/counts", "obsm/X_pca" */
 	ManifestMatrixKind kind;
+	uint32_t	flags;			/* MANIFEST_TRANSPOSED */
+	ManifestElement file_element;	/* of the data in the file */
 	uint64_t	n_rows;
 	uint64_t	n_cols;
 	uint64_t	nnz;
@@ -83,6 +85,25 @@ extern bool manifest_writer_set_matrix(ManifestWriter *w,
 extern bool manifest_writer_add_matrix(ManifestWriter *w,
 									   const ManifestMatrixData *matrix,
 									   McError *err);
+
+/*
+ * Elements that the manifest itself holds (layout STORED).  Open a section of
+ * length bytes, append exactly that many in their order, and close it, which
+ * fills layout, stored and blocks of array and frees the struct; that array
+ * then goes into a ManifestMatrixData.  Several may be open at once, between
+ * other calls, and appended to in turn.  What is open when the writer is
+ * closed is freed by it.  Fails with IO, NO_MEMORY; INVALID for more or fewer
+ * bytes than were announced.
+ */
+typedef struct ManifestStored ManifestStored;
+extern bool manifest_writer_stored_open(ManifestWriter *w, uint64_t length,
+										ManifestStored **out, McError *err);
+extern bool manifest_writer_stored_append(ManifestStored *stored,
+										  const void *bytes, size_t n,
+										  McError *err);
+extern bool manifest_writer_stored_close(ManifestStored *stored,
+										 ManifestArray *array, McError *err);
+
 extern bool manifest_writer_add_skipped(ManifestWriter *w, const char *name,
 										const char *reason, McError *err);
 

@@ -275,6 +275,8 @@ matrix_gather(Matrix *matrix, MatrixSource *source, int fd, void *target,
 		case MANIFEST_COMPACT:
 			gather_memory(&g, plan->pieces, plan->n_pieces, source->compact);
 			break;
+		case MANIFEST_STORED:
+			return mc_error(err, MC_UNSUPPORTED, "is stored in the manifest");
 	}
 	return true;
 }

@@ -72,9 +72,11 @@ extern const MatrixStats *matrix_stats(const Matrix *matrix);
  * column_map, if not NULL, holds for each column of the file the column of
  * the result, or -1 to leave it out; n_out is the number of result columns.
  * NULL: columns as they are; n_out must then be the number of the file's
- * columns.  No two columns may map to one.  From a dense matrix the entries
- * that are not zero are taken (NaN is not zero).  Values become float,
- * rounded to nearest.
+ * columns.  Where several columns map to one, their entries of a row are
+ * duplicates of each other (in the order of the file's columns), and are summed
+ * like those; of a dense matrix, too.  From a dense matrix the entries that
+ * are not zero are taken (NaN is not zero), before summing.  Values become
+ * float, rounded to nearest.
  *
  * Duplicates (several entries of a row for one column) are summed in the
  * order of the file: double in double and rounded once, integers of 32 and 64

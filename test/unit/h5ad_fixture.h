@@ -36,7 +36,7 @@ fixture_open(const char *name, int *fd)
 
 	mc_error_init(&err);
 	*fd = fixture_fd(name);
-	if (!h5ad_open(*fd, &file, &err))
+	if (!h5ad_open(*fd, NULL, &file, &err))
 		bail_out("could not open %s: %s %s", name, err.message, err.detail);
 	return file;
 }

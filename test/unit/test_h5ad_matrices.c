@@ -241,7 +241,7 @@ test_descriptions(void)
 
 		mc_error_init(&err);
 		if (h5ad_matrix_read(file, cases[i].matrix, n_obs(file),
-							 cases[i].n_vars, &matrix, &err))
+							 cases[i].n_vars, NULL, &matrix, &err))
 		{
 			matrix_line(&matrix.data, line, sizeof(line));
 			h5ad_matrix_reset(&matrix);
@@ -268,7 +268,7 @@ test_failures(void)
 		const char *detail = failures[i].detail;
 
 		mc_error_init(&err);
-		if (h5ad_matrix_read(file, failures[i].matrix, n_obs(file), 3, &matrix,
+		if (h5ad_matrix_read(file, failures[i].matrix, n_obs(file), 3, NULL, &matrix,
 							 &err))
 			h5ad_matrix_reset(&matrix);
 		is_int(err.code, failures[i].code, "%s %s: code", failures[i].file,
@@ -296,11 +296,11 @@ test_contents(void)
 	McError		err;
 
 	mc_error_init(&err);
-	ok(h5ad_matrix_read(file, "layers/csr_more", 4, 3, &matrix, &err) &&
+	ok(h5ad_matrix_read(file, "layers/csr_more", 4, 3, NULL, &matrix, &err) &&
 	   memcmp(matrix.data.indptr, indptr, sizeof(indptr)) == 0,
 	   "row pointers of big-endian uint32");
 	h5ad_matrix_reset(&matrix);
-	ok(h5ad_matrix_read(file, "layers/compact", 4, 3, &matrix, &err) &&
+	ok(h5ad_matrix_read(file, "layers/compact", 4, 3, NULL, &matrix, &err) &&
 	   memcmp(matrix.data.data_compact, one, sizeof(one)) == 0,
 	   "bytes of a compact dataset, in the order of the file");
 	h5ad_matrix_reset(&matrix);
@@ -332,7 +332,7 @@ test_obsm(void)
 	{
 		H5adMatrix	matrix;
 
-		if (!h5ad_obsm_read(file, names.names[i], 4, &matrix, &err))
+		if (!h5ad_obsm_read(file, names.names[i], 4, NULL, &matrix, &err))
 			bail_out("%s", err.message);
 		is_str(matrix.data.name, expected[i][0], "obsm %zu: name", i);
 		is_str(matrix.reason, expected[i][1], "obsm %zu: reason", i);

@@ -40,7 +40,7 @@ test_failures(void)
 		McError		err;
 
 		mc_error_init(&err);
-		ok(!h5ad_open(fd, &file, &err) && file == NULL, "%s is refused",
+		ok(!h5ad_open(fd, NULL, &file, &err) && file == NULL, "%s is refused",
 		   failures[i].file);
 		is_int(err.code, failures[i].code, "%s: code", failures[i].file);
 		is_str(err.message, failures[i].message, "%s: message",
@@ -64,16 +64,16 @@ test_not_regular(void)
 	McError		err;
 
 	mc_error_init(&err);
-	ok(!h5ad_open(fd, &file, &err) && err.code == MC_NOT_H5AD, "a directory");
+	ok(!h5ad_open(fd, NULL, &file, &err) && err.code == MC_NOT_H5AD, "a directory");
 	close(fd);
 	if (pipe(ends) != 0)
 		bail_out("no pipe");
 	mc_error_init(&err);
-	ok(!h5ad_open(ends[0], &file, &err) && err.code == MC_NOT_H5AD, "a pipe");
+	ok(!h5ad_open(ends[0], NULL, &file, &err) && err.code == MC_NOT_H5AD, "a pipe");
 	close(ends[0]);
 	close(ends[1]);
 	mc_error_init(&err);
-	ok(!h5ad_open(-1, &file, &err) && err.code == MC_IO &&
+	ok(!h5ad_open(-1, NULL, &file, &err) && err.code == MC_IO &&
 	   err.sys_errno == EBADF, "no descriptor");
 	h5ad_close(NULL);
 	h5ad_frame_close(NULL);
