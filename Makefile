@@ -63,14 +63,14 @@ endif
 sources = $(patsubst $(TOP)%,%,$(sort $(wildcard $(TOP)src/$(1)/*.c)))
 objects = $(patsubst %.c,%.o,$(call sources,$(1)))
 
-CORE_OBJS := $(foreach room,base manifest matrix collection sampling,$(call objects,$(room)))
+CORE_OBJS := $(foreach room,base manifest codec matrix collection sampling,$(call objects,$(room)))
 H5AD_OBJS := $(call objects,h5ad)
 BUILDER_OBJS := $(call objects,builder)
 
 # The library reads manifests and never writes one
-OBJS := $(filter-out src/manifest/writer.o,$(CORE_OBJS)) $(call objects,pg)
+OBJS := $(filter-out $(addprefix src/manifest/,writer.o output.o stored.o),$(CORE_OBJS)) $(call objects,pg)
 
-PROGRAM_OBJS := $(call objects,base) $(call objects,manifest) $(H5AD_OBJS) $(BUILDER_OBJS)
+PROGRAM_OBJS := $(call objects,base) $(call objects,manifest) $(call objects,codec) $(H5AD_OBJS) $(BUILDER_OBJS)
 
 DATA = $(patsubst $(TOP)%,%,$(sort $(wildcard $(TOP)sql/mappedcoll--*.sql)))
 
@@ -98,19 +98,30 @@ HDF5 := $(or $(call have,hdf5),$(call have,hdf5-serial),$(call require,hdf5,libh
 LIBDEFLATE := $(call require,libdeflate,libdeflate-dev)
 LIBLZF := $(call require,liblzf,liblzf-dev)
 LIBXXHASH := $(call require,libxxhash,libxxhash-dev)
+BLOSC := $(call require,blosc,libblosc-dev)
+LIBLZ4 := $(call require,liblz4,liblz4-dev)
+LIBZSTD := $(call require,libzstd,libzstd-dev)
+
+# Those that come without a file for pkg-config
+header = $(shell $(CC) $(CPPFLAGS) -E -x c -include $(1) /dev/null >/dev/null 2>&1 && echo $(1))
+require_header = $(or $(call header,$(1)),$(error header $(1) not found: install it (Debian: apt-get install $(2))))
+LIBAEC_H := $(call require_header,libaec.h,libaec-dev)
+BZLIB_H := $(call require_header,bzlib.h,libbz2-dev)
 
 # Without it the program has no system call filter, only its limits
 LIBSECCOMP := $(call have,libseccomp)
 
 HDF5_CFLAGS := $(call cflags,$(HDF5))
-LIBS_CFLAGS := $(call cflags,$(LIBDEFLATE) $(LIBLZF) $(LIBXXHASH))
+CODECS := $(LIBDEFLATE) $(LIBLZF) $(BLOSC) $(LIBLZ4) $(LIBZSTD)
+LIBS_CFLAGS := $(call cflags,$(CODECS) $(LIBXXHASH))
 ifneq ($(LIBSECCOMP),)
 SECCOMP_CFLAGS := $(call cflags,$(LIBSECCOMP)) -DHAVE_LIBSECCOMP
 endif
 
 # libhdf5 is in the program's list alone: the library must not load it
-LIBRARY_LIBS := $(call libs,$(LIBDEFLATE) $(LIBLZF) $(LIBXXHASH)) -ldl
-PROGRAM_LIBS := $(call libs,$(HDF5) $(LIBSECCOMP) $(LIBLZF) $(LIBXXHASH))
+CODEC_LIBS := $(call libs,$(CODECS)) -laec -lbz2
+LIBRARY_LIBS := $(CODEC_LIBS) $(call libs,$(LIBXXHASH)) -ldl
+PROGRAM_LIBS := $(call libs,$(HDF5) $(LIBSECCOMP)) $(CODEC_LIBS) $(call libs,$(LIBXXHASH))
 
 endif
 
@@ -151,7 +162,11 @@ UNIT_HDF5_OBJS = $(addprefix $(UNIT_DIR)/,$(H5AD_OBJS) $(filter-out src/builder/
 
 unit: $(UNIT_PROGRAMS)
 
-ifneq ($(filter-out unit,$(GOALS)),)
+# With SANITIZE=1: the fuzzer of whole files, which is no libFuzzer target
+.PHONY: fuzz-file
+fuzz-file: $(UNIT_DIR)/fuzz_file
+
+ifneq ($(filter-out unit fuzz-file,$(GOALS)),)
 
 # ---------------------------------------------------------------------------
 # PGXS
@@ -240,6 +255,10 @@ $(UNIT_HDF5_PROGRAMS): $(UNIT_DIR)/%: test/unit/%.c $(UNIT_CORE_OBJS) $(UNIT_HDF
 $(filter-out $(UNIT_HDF5_PROGRAMS),$(UNIT_PROGRAMS)): $(UNIT_DIR)/%: test/unit/%.c $(UNIT_CORE_OBJS) $(UNIT_DIR)/flags
 	$(CC) $(UNIT_CFLAGS) $(CORE_CPPFLAGS) -I$(TOP)test/unit -MMD -MP -MT $@ -MF $@.d -o $@ $< \
 		$(UNIT_CORE_OBJS) $(UNIT_LIBS)
+
+$(UNIT_DIR)/fuzz_file: test/fuzz/fuzz_file.c $(UNIT_CORE_OBJS) $(UNIT_HDF5_OBJS) $(UNIT_DIR)/flags
+	$(CC) $(UNIT_CFLAGS) $(CORE_CPPFLAGS) $(HDF5_CFLAGS) -I$(TOP)test/unit -MMD -MP -MT $@ -MF $@.d -o $@ $< \
+		$(UNIT_CORE_OBJS) $(UNIT_HDF5_OBJS) $(PROGRAM_LIBS) $(UNIT_LIBS)
 
 -include $(wildcard src/*/*.d $(UNIT_DIR)/src/*/*.d $(UNIT_DIR)/*.d)
 

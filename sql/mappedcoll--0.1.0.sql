@@ -43,11 +43,13 @@ CREATE FUNCTION create_collection(
 	var_join text DEFAULT 'inner',
 	vectors text DEFAULT 'bytea',
 	genes text[] DEFAULT '{}',
-	obsm text[] DEFAULT '{}'
+	obsm text[] DEFAULT '{}',
+	var_duplicates text DEFAULT 'error',
+	group_path text DEFAULT ''
 ) RETURNS regclass
 	AS 'MODULE_PATHNAME', 'mappedcoll_create_collection'
 	LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION create_collection(text, text[], text, text, text, text[], text[]) IS
+COMMENT ON FUNCTION create_collection(text, text[], text, text, text, text[], text[], text, text) IS
 	'makes a table of the cells of h5ad files';
 
 CREATE FUNCTION refresh_collection(collection regclass) RETURNS integer
@@ -87,6 +89,17 @@ CREATE FUNCTION collection_vars(
 	LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 20000;
 COMMENT ON FUNCTION collection_vars(regclass) IS
 	'genes of the joint axis of a collection, and the files that lack them';
+
+CREATE FUNCTION measured_genes(
+	collection regclass,
+	OUT file_index integer,
+	OUT n_measured bigint,
+	OUT mask bytea
+) RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'mappedcoll_measured_genes'
+	LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000 ROWS 50;
+COMMENT ON FUNCTION measured_genes(regclass) IS
+	'genes of the joint axis that each file of a collection has, a bit a gene, least significant first';
 
 CREATE FUNCTION labels(
 	collection regclass,

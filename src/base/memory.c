@@ -57,23 +57,27 @@ mc_alloc_zero(size_t n, size_t size, McError *err)
 	return block;
 }
 
-/* See memory.h. */
+/*
+ * See memory.h.  The pointer is copied as bytes: an access as void * to one of
+ * another type would break C's rule of aliasing.
+ */
 bool
-mc_resize(void **block, size_t n, size_t size, McError *err)
+mc_resize(void *pointer, size_t n, size_t size, McError *err)
 {
 	uint64_t	bytes;
-	void	   *resized;
+	void	   *block;
 
+	memcpy(&block, pointer, sizeof(block));
 	if (!mc_multiply(n, size, &bytes) || bytes > SIZE_MAX / 2 || FAULT() ||
-		(resized = realloc(*block, bytes > 0 ? bytes : 1)) == NULL)
+		(block = realloc(block, bytes > 0 ? bytes : 1)) == NULL)
 		return out_of_memory(n, size, err);
-	*block = resized;
+	memcpy(pointer, &block, sizeof(block));
 	return true;
 }
 
 /* See memory.h. */
 bool
-mc_reserve(void **block, size_t *capacity, size_t n, size_t size,
+mc_reserve(void *pointer, size_t *capacity, size_t n, size_t size,
 		   McError *err)
 {
 	size_t		wanted = *capacity;
@@ -84,7 +88,7 @@ mc_reserve(void **block, size_t *capacity, size_t n, size_t size,
 		wanted = 16;
 	while (wanted < n)
 		wanted = (wanted > SIZE_MAX / 2) ? n : wanted * 2;
-	if (!mc_resize(block, wanted, size, err))
+	if (!mc_resize(pointer, wanted, size, err))
 		return false;
 	*capacity = wanted;
 	return true;

@@ -22,16 +22,17 @@ extern void *mc_alloc(size_t n, size_t size, McError *err);
 extern void *mc_alloc_zero(size_t n, size_t size, McError *err);
 
 /*
- * Make *block hold n elements of size bytes; its content is kept.  On failure
- * returns false and *block is as before.
+ * Make the block that *pointer points to hold n elements of size bytes; its
+ * content is kept.  pointer is the address of a pointer of any type, NULL in
+ * it for no block yet.  On failure returns false and *pointer is as before.
  */
-extern bool mc_resize(void **block, size_t n, size_t size, McError *err);
+extern bool mc_resize(void *pointer, size_t n, size_t size, McError *err);
 
 /*
- * Make *block hold at least n elements; *capacity (in elements) grows by
- * doubling.  The content is kept.  On failure nothing changes.
+ * The same for at least n elements; *capacity (in elements) grows by doubling.
+ * On failure nothing changes.
  */
-extern bool mc_reserve(void **block, size_t *capacity, size_t n, size_t size,
+extern bool mc_reserve(void *pointer, size_t *capacity, size_t n, size_t size,
 					   McError *err);
 
 /* A NUL-terminated copy of length bytes. */

@@ -17,6 +17,8 @@
 #include "h5ad/h5ad.h"
 #include "manifest/writer.h"
 
+#define STEP 100				/* units of progress for each element */
+
 /* One build. */
 typedef struct Build
 {
@@ -25,8 +27,9 @@ typedef struct Build
 	H5adFrame  *var;			/* of the matrix: var or raw/var */
 	ManifestWriter *writer;
 	H5adNames	obsm;
+	bool	   *obsm_clashes;	/* [obsm.n], owned */
 	int			status_fd;
-	uint64_t	done;			/* columns and matrices */
+	uint64_t	done;			/* columns and matrices, STEP each */
 	uint64_t	total;
 } Build;
 
@@ -52,8 +55,23 @@ builder_identity(int fd, ManifestIdentity *identity, McError *err)
 static void
 advance(Build *build)
 {
-	build->done++;
+	build->done += STEP;
 	builder_status_progress(build->status_fd, build->done, build->total);
+}
+
+/* How far one that takes long is. */
+static void
+advance_within(void *argument, double fraction)
+{
+	Build	   *build = argument;
+	double		step = fraction * STEP;
+
+	if (!(step >= 0))
+		step = 0;
+	else if (step > STEP)
+		step = STEP;
+	builder_status_progress(build->status_fd, build->done + (uint64_t) step,
+							build->total);
 }
 
 /* Note "frame/name" as skipped. */
@@ -128,6 +146,20 @@ build_matrix(Build *build, const char *name, McError *err)
 	return ok;
 }
 
+/* An element of obsm with the name of an earlier one. */
+static bool
+skip_obsm(Build *build, const char *raw_name, McError *err)
+{
+	char	   *name = h5ad_name_clean(raw_name, err);
+	bool		ok = name != NULL &&
+		add_skipped(build, "obsm", name, strlen(name), "has the name of an "
+					"earlier element once invalid UTF-8 is replaced", err);
+
+	mc_free(name);
+	advance(build);
+	return ok;
+}
+
 /* Every element of obsm. */
 static bool
 build_obsm(Build *build, McError *err)
@@ -145,6 +177,12 @@ build_obsm(Build *build, McError *err)
 		const char *name;
 		bool		ok;
 
+		if (build->obsm_clashes[i])
+		{
+			if (!skip_obsm(build, build->obsm.names[i], err))
+				return false;
+			continue;
+		}
 		if (!h5ad_obsm_read(build->file, build->obsm.names[i],
 							h5ad_frame_rows(build->obs), build->writer,
 							&matrix, err))
@@ -166,12 +204,15 @@ build_obsm(Build *build, McError *err)
 /* Everything between open and finish. */
 static bool
 build_all(Build *build, int file_fd, const ManifestIdentity *identity,
-		  int manifest_fd, const char *matrix, McError *err)
+		  int manifest_fd, const BuilderSource *source, McError *err)
 {
+	const char *matrix = source->matrix;
+	H5adOptions options = {source->group, source->memory, advance_within,
+	build};
 	bool		raw = strcmp(matrix, "raw/X") == 0;
 	bool		has_raw = false;
 
-	if (!h5ad_open(file_fd, NULL, &build->file, err) ||
+	if (!h5ad_open(file_fd, &options, &build->file, err) ||
 		(raw && !h5ad_has_raw(build->file, &has_raw, err)))
 		return false;
 	if (raw && !has_raw)
@@ -184,10 +225,11 @@ build_all(Build *build, int file_fd, const ManifestIdentity *identity,
 	if (!h5ad_frame_open(build->file, H5AD_OBS, &build->obs, err) ||
 		!h5ad_frame_open(build->file, raw ? H5AD_RAW_VAR : H5AD_VAR,
 						 &build->var, err) ||
-		!h5ad_names_read(build->file, "obsm", &build->obsm, err))
+		!h5ad_names_read(build->file, "obsm", &build->obsm, err) ||
+		!h5ad_names_clash(&build->obsm, &build->obsm_clashes, err))
 		return false;
-	build->total = h5ad_frame_columns(build->obs) +
-		h5ad_frame_columns(build->var) + build->obsm.n + 4;
+	build->total = STEP * ((uint64_t) h5ad_frame_columns(build->obs) +
+						   h5ad_frame_columns(build->var) + build->obsm.n + 4);
 	if (!manifest_writer_begin(manifest_fd, identity,
 							   h5ad_frame_rows(build->obs),
 							   h5ad_frame_rows(build->var), &build->writer,
@@ -204,23 +246,27 @@ build_all(Build *build, int file_fd, const ManifestIdentity *identity,
 /* See builder.h. */
 bool
 builder_build(int file_fd, const ManifestIdentity *identity, int manifest_fd,
-			  int status_fd, const char *matrix, McError *err)
+			  int status_fd, const BuilderSource *source, McError *err)
 {
 	Build		build;
 	bool		ok;
 
 	memset(&build, 0, sizeof(build));
 	build.status_fd = status_fd;
-	ok = build_all(&build, file_fd, identity, manifest_fd, matrix, err);
+	ok = build_all(&build, file_fd, identity, manifest_fd, source, err);
 	manifest_writer_close(build.writer);
 	h5ad_names_reset(&build.obsm);
+	mc_free(build.obsm_clashes);
 	h5ad_frame_close(build.obs);
 	h5ad_frame_close(build.var);
 	h5ad_close(build.file);
 	if (!ok && err->code == MC_IO && err->sys_errno == EFBIG)
 	{
+		McError		cause = *err;
+
 		mc_error_init(err);
 		mc_error(err, MC_LIMIT, "%s", BUILDER_TOO_LARGE);
+		mc_error_detail(err, "%s", cause.detail);
 	}
 	return ok;
 }

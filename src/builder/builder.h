@@ -25,6 +25,16 @@ typedef struct BuilderLimits
 	uint64_t	file_size;		/* bytes of the manifest */
 } BuilderLimits;
 
+/* What is read of a file. */
+typedef struct BuilderSource
+{
+	const char *matrix;			/* "X", "raw/X" or "layers/NAME"; NULL in
+								 * builder_describe: all */
+	const char *group;			/* as in H5adOptions; NULL: the root */
+	uint64_t	memory;			/* bytes that a transpose may take at a time;
+								 * 0: as h5ad.h says */
+} BuilderSource;
+
 /* ---- sandbox.c ---- */
 
 /*
@@ -53,24 +63,20 @@ extern bool builder_identity(int fd, ManifestIdentity *identity,
 
 /*
  * Build the manifest of the file open on file_fd, which is that of identity,
- * for the layer called matrix, with progress lines on status_fd (none if
- * negative).  Whether the file changed meanwhile is for the backend to find
- * out, which has it open before and after.  Fails with what h5ad.h and
- * writer.h say; the message is BUILDER_TOO_LARGE if the limit of the
- * manifest's size was reached.
+ * for source, with progress lines on status_fd (none if negative).  Whether
+ * the file changed meanwhile is for the backend to find out, which has it
+ * open before and after.  Fails with what h5ad.h and writer.h say; the message
+ * is BUILDER_TOO_LARGE if the limit of the manifest's size was reached.
  */
 extern bool builder_build(int file_fd, const ManifestIdentity *identity,
-						  int manifest_fd, int status_fd, const char *matrix,
-						  McError *err);
+						  int manifest_fd, int status_fd,
+						  const BuilderSource *source, McError *err);
 
 /* ---- describe.c ---- */
 
-/*
- * Print what mappedcoll sees in the file open on file_fd to standard output;
- * matrix, if not NULL, is the only matrix that is shown.
- */
+/* Print what mappedcoll sees in the file open on file_fd to standard output. */
 extern bool builder_describe(int file_fd, const char *path,
-							 const char *matrix, McError *err);
+							 const BuilderSource *source, McError *err);
 
 /* ---- status.c: lines of the protocol ---- */
 

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/memory.h"
+#include "codec/filter.h"
 #include "h5ad/h5ad.h"
 
 #define NAME_WIDTH 28
@@ -132,10 +134,16 @@ print_frame(H5adFrame *frame, const char *words, McError *err)
 	return true;
 }
 
-/* Filters of an array, appended to a line. */
+/*
+ * Filters of an array, appended to a line, and whether a backend can undo
+ * them.
+ */
 static void
-add_filters(const ManifestArray *array, char *line, size_t size)
+add_filters(const ManifestArray *array, const ManifestChunk *chunks,
+			char *line, size_t size)
 {
+	McError		err;
+
 	for (uint32_t i = 0; i < array->n_filters; i++)
 	{
 		const ManifestFilter *filter = &array->filters[i];
@@ -149,14 +157,24 @@ add_filters(const ManifestArray *array, char *line, size_t size)
 			snprintf(line + used, size - used, "%sfilter %lu",
 					 i == 0 ? ", " : " + ", (unsigned long) filter->id);
 	}
+	mc_error_init(&err);
+	if (array->n_filters > 0 && array->layout == MANIFEST_CHUNKED &&
+		!codec_filter_check(array, chunks, &err))
+	{
+		size_t		used = strlen(line);
+
+		snprintf(line + used, size - used, " (can't be read: %s)",
+				 err.message);
+	}
 }
 
 /* Layout of an array in words. */
 static void
-array_words(const ManifestArray *array, char *out, size_t size)
+array_words(const ManifestArray *array, const ManifestChunk *chunks, char *out,
+			size_t size)
 {
 	static const char *const words[] = {
-		"none", "contiguous", "chunked", "compact"
+		"none", "contiguous", "chunked", "compact", "stored in the manifest"
 	};
 	const char *order = array->big_endian ? " big-endian" : "";
 
@@ -176,21 +194,21 @@ array_words(const ManifestArray *array, char *out, size_t size)
 				 (unsigned long long) array->n_chunks,
 				 array->n_chunks == 1 ? "" : "s",
 				 (unsigned long long) array->chunk[0]);
-	add_filters(array, out, size);
+	add_filters(array, chunks, out, size);
 }
 
 /* One matrix. */
 static void
 print_matrix(const ManifestMatrixData *m)
 {
-	char		words[256];
+	char		words[512];
 
 	if (m->kind == MANIFEST_NO_MATRIX)
 	{
 		print_line("  %-*s none: metadata only", NAME_WIDTH, m->name);
 		return;
 	}
-	array_words(&m->data, words, sizeof(words));
+	array_words(&m->data, m->data_chunks, words, sizeof(words));
 	if (m->kind == MANIFEST_DENSE)
 	{
 		print_line("  %-*s dense %llu x %llu, %s", NAME_WIDTH, m->name,
@@ -198,11 +216,13 @@ print_matrix(const ManifestMatrixData *m)
 				   (unsigned long long) m->n_cols, words);
 		return;
 	}
-	print_line("  %-*s CSR %llu x %llu, %llu stored", NAME_WIDTH, m->name,
+	print_line("  %-*s %s %llu x %llu, %llu stored", NAME_WIDTH, m->name,
+			   m->flags & MANIFEST_TRANSPOSED ?
+			   "CSC (transposed in the manifest)" : "CSR",
 			   (unsigned long long) m->n_rows, (unsigned long long) m->n_cols,
 			   (unsigned long long) m->nnz);
 	print_line("  %-*s   data %s", NAME_WIDTH, "", words);
-	array_words(&m->indices, words, sizeof(words));
+	array_words(&m->indices, m->indices_chunks, words, sizeof(words));
 	print_line("  %-*s   indices %s", NAME_WIDTH, "", words);
 }
 
@@ -294,6 +314,7 @@ print_obsm(H5adFile *file, uint64_t n_obs, McError *err)
 {
 	H5adNames	names;
 	bool		is_compound;
+	bool	   *clashes;
 	bool		ok = true;
 
 	if (!h5ad_obsm_is_compound(file, &is_compound, err))
@@ -306,10 +327,18 @@ print_obsm(H5adFile *file, uint64_t n_obs, McError *err)
 	}
 	if (!h5ad_names_read(file, "obsm", &names, err))
 		return false;
+	ok = h5ad_names_clash(&names, &clashes, err);
 	for (size_t i = 0; ok && i < names.n; i++)
 	{
 		H5adMatrix	matrix;
 
+		if (clashes[i])
+		{
+			print_line("  obsm/%-*s (left out: has the name of an earlier "
+					   "element once invalid UTF-8 is replaced)",
+					   NAME_WIDTH - 5, names.names[i]);
+			continue;
+		}
 		ok = h5ad_obsm_read(file, names.names[i], n_obs, NULL, &matrix,
 							err);
 		if (!ok)
@@ -321,6 +350,7 @@ print_obsm(H5adFile *file, uint64_t n_obs, McError *err)
 			print_matrix(&matrix.data);
 		h5ad_matrix_reset(&matrix);
 	}
+	mc_free(clashes);
 	h5ad_names_reset(&names);
 	return ok;
 }
@@ -353,10 +383,35 @@ print_matrices(H5adFile *file, const char *matrix, uint64_t n_obs,
 	return print_layers(file, n_obs, err) && print_obsm(file, n_obs, err);
 }
 
+/* The first line. */
+static void
+print_head(H5adFile *file, const char *path, const char *group,
+		   H5adFrame *obs, H5adFrame *var)
+{
+	char		form[128];
+	bool		has_group = group != NULL && group[0] != '\0';
+
+	if (h5ad_kind(file) == H5AD_TENX_3)
+		snprintf(form, sizeof(form), "10x Genomics .h5 of Cell Ranger 3 or "
+				 "later");
+	else if (h5ad_kind(file) == H5AD_TENX_2)
+		snprintf(form, sizeof(form), "10x Genomics .h5 of Cell Ranger 2");
+	else
+		snprintf(form, sizeof(form), "AnnData encoding %s",
+				 h5ad_version(file)[0] != '\0' ? h5ad_version(file) :
+				 "of before 0.8");
+	print_line("%s%s%s: %llu cells x %llu genes, %s", path,
+			   has_group ? ", group " : "", has_group ? group : "",
+			   (unsigned long long) h5ad_frame_rows(obs),
+			   (unsigned long long) h5ad_frame_rows(var), form);
+}
+
 /* An open file. */
 static bool
-print_file(H5adFile *file, const char *path, const char *matrix, McError *err)
+print_file(H5adFile *file, const char *path, const BuilderSource *source,
+		   McError *err)
 {
+	const char *matrix = source->matrix;
 	bool		raw = matrix != NULL && strcmp(matrix, "raw/X") == 0;
 	H5adFrame  *obs = NULL;
 	H5adFrame  *var = NULL;
@@ -368,11 +423,7 @@ print_file(H5adFile *file, const char *path, const char *matrix, McError *err)
 		h5ad_frame_open(file, raw ? H5AD_RAW_VAR : H5AD_VAR, &var, err);
 	if (ok)
 	{
-		print_line("%s: %llu cells x %llu genes, AnnData encoding %s", path,
-				   (unsigned long long) h5ad_frame_rows(obs),
-				   (unsigned long long) h5ad_frame_rows(var),
-				   h5ad_version(file)[0] != '\0' ? h5ad_version(file) :
-				   "of before 0.8");
+		print_head(file, path, source->group, obs, var);
 		ok = print_matrices(file, matrix, h5ad_frame_rows(obs), err) &&
 			print_frame(obs, "obs", err) &&
 			print_frame(var, raw ? "raw/var" : "var", err);
@@ -384,15 +435,16 @@ print_file(H5adFile *file, const char *path, const char *matrix, McError *err)
 
 /* See builder.h. */
 bool
-builder_describe(int file_fd, const char *path, const char *matrix,
+builder_describe(int file_fd, const char *path, const BuilderSource *source,
 				 McError *err)
 {
+	H5adOptions options = {.group = source->group, .memory = source->memory};
 	H5adFile   *file;
 	bool		ok;
 
-	if (!h5ad_open(file_fd, NULL, &file, err))
+	if (!h5ad_open(file_fd, &options, &file, err))
 		return false;
-	ok = print_file(file, path, matrix, err);
+	ok = print_file(file, path, source, err);
 	h5ad_close(file);
 	if (fflush(stdout) != 0 || ferror(stdout))
 		ok = mc_error(err, MC_IO, "could not write to standard output");

@@ -26,6 +26,8 @@
 
 #define DESCRIBE_MEMORY		((uint64_t) 16 << 30)	/* bytes */
 #define DESCRIBE_CPU_TIME	3600	/* seconds */
+#define LEAST_TRANSPOSE		((uint64_t) 64 << 20)	/* bytes at a time */
+#define MOST_TRANSPOSE		((uint64_t) 1 << 30)
 
 typedef enum Mode
 {
@@ -38,7 +40,7 @@ typedef struct Options
 {
 	Mode		mode;
 	const char *path;			/* --describe */
-	const char *matrix;			/* NULL: not given */
+	BuilderSource source;
 	BuilderLimits limits;
 } Options;
 
@@ -48,6 +50,7 @@ enum
 	OPTION_BUILD = 256,
 	OPTION_DESCRIBE,
 	OPTION_MATRIX,
+	OPTION_GROUP,
 	OPTION_MEMORY,
 	OPTION_CPU_TIME,
 	OPTION_FILE_SIZE,
@@ -59,6 +62,7 @@ static const struct option long_options[] = {
 	{"build", no_argument, NULL, OPTION_BUILD},
 	{"describe", required_argument, NULL, OPTION_DESCRIBE},
 	{"matrix", required_argument, NULL, OPTION_MATRIX},
+	{"group", required_argument, NULL, OPTION_GROUP},
 	{"max-memory", required_argument, NULL, OPTION_MEMORY},
 	{"max-cpu-time", required_argument, NULL, OPTION_CPU_TIME},
 	{"max-file-size", required_argument, NULL, OPTION_FILE_SIZE},
@@ -74,10 +78,13 @@ print_help(void)
 	puts("mappedcoll_manifest shows how mappedcoll sees an AnnData file.\n"
 		 "\n"
 		 "Usage:\n"
-		 "  mappedcoll_manifest --describe FILE [--matrix NAME]\n"
+		 "  mappedcoll_manifest --describe FILE [--matrix NAME] "
+		 "[--group GROUP]\n"
 		 "\n"
 		 "  --describe FILE        print shape, matrices and columns of FILE\n"
 		 "  --matrix NAME          only this matrix: X, raw/X or layers/NAME\n"
+		 "  --group GROUP          where in FILE the AnnData is, such as\n"
+		 "                         mod/rna of MuData; or a 10x file's genome\n"
 		 "  --max-memory BYTES     limit of address space; 0 for none\n"
 		 "  --max-cpu-time SECONDS limit of CPU time; 0 for none\n"
 		 "  --version              print the version, and whether the program\n"
@@ -128,6 +135,19 @@ parse_number(const char *text, uint64_t *out)
 	return true;
 }
 
+/* A quarter of the address space, within reason; 0 if that has no limit. */
+static uint64_t
+transpose_memory(const BuilderLimits *limits)
+{
+	uint64_t	memory = limits->memory / 4;
+
+	if (limits->memory == 0)
+		return 0;
+	if (memory < LEAST_TRANSPOSE)
+		return LEAST_TRANSPOSE;
+	return memory < MOST_TRANSPOSE ? memory : MOST_TRANSPOSE;
+}
+
 /* Read the command line; -1 to go on, else the exit status. */
 static int
 parse_options(int argc, char **argv, Options *options)
@@ -149,7 +169,10 @@ parse_options(int argc, char **argv, Options *options)
 				options->path = optarg;
 				break;
 			case OPTION_MATRIX:
-				options->matrix = optarg;
+				options->source.matrix = optarg;
+				break;
+			case OPTION_GROUP:
+				options->source.group = optarg;
 				break;
 			case OPTION_MEMORY:
 				number = &options->limits.memory;
@@ -176,6 +199,7 @@ parse_options(int argc, char **argv, Options *options)
 		return usage("too many arguments");
 	if (options->mode == MODE_NONE)
 		return usage("--describe FILE is missing");
+	options->source.memory = transpose_memory(&options->limits);
 	return -1;
 }
 
@@ -184,19 +208,21 @@ static int
 run_build(const Options *options)
 {
 	const char *unfiltered = builder_sandbox_unfiltered();
+	BuilderSource source = options->source;
 	ManifestIdentity identity;
 	McError		err;
 	bool		ok;
 
 	mc_error_init(&err);
+	if (source.matrix == NULL)
+		source.matrix = "X";
 	if (unfiltered != NULL)
 		builder_status_unfiltered(BUILDER_STATUS_FD, unfiltered);
 	ok = builder_identity(BUILDER_FILE_FD, &identity, &err) &&
 		h5ad_start(&err) &&
 		builder_sandbox_enter(&options->limits, BUILDER_STATUS_FD, &err) &&
 		builder_build(BUILDER_FILE_FD, &identity, BUILDER_MANIFEST_FD,
-					  BUILDER_STATUS_FD,
-					  options->matrix != NULL ? options->matrix : "X", &err);
+					  BUILDER_STATUS_FD, &source, &err);
 	if (!ok)
 	{
 		(void) builder_status_error(BUILDER_STATUS_FD, &err);
@@ -222,6 +248,9 @@ open_file(const char *path, McError *err)
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
 	{
 		mc_error(err, MC_NOT_H5AD, "not a regular file");
+		if (S_ISDIR(st.st_mode))
+			mc_error_detail(err, "It is a directory; if it is a zarr store, "
+							"anndata's read_zarr and write_h5ad convert it.");
 		close(fd);
 		return -1;
 	}
@@ -248,7 +277,7 @@ run_describe(const Options *options)
 	fd = open_file(options->path, &err);
 	if (fd >= 0 && h5ad_start(&err) &&
 		builder_sandbox_enter(&options->limits, -1, &err) &&
-		builder_describe(fd, options->path, options->matrix, &err))
+		builder_describe(fd, options->path, &options->source, &err))
 		return 0;
 	fflush(stdout);
 	builder_clean(err.message);

@@ -4,10 +4,12 @@
  *
  * The backend execs
  *
- *	mappedcoll_manifest --build --matrix NAME --max-memory BYTES
- *		--max-cpu-time SECONDS --max-file-size BYTES
+ *	mappedcoll_manifest --build --matrix NAME [--group GROUP]
+ *		--max-memory BYTES --max-cpu-time SECONDS --max-file-size BYTES
  *
- * with an empty environment, / as working directory and these descriptors:
+ * with an empty environment, / as working directory and the descriptors below.
+ * GROUP is where in the file the AnnData lies, or which genome of a 10x file;
+ * an empty one is as none.  The descriptors are:
  *	0	/dev/null
  *	1, 2	/dev/null
  *	3	the h5ad file, open for reading

@@ -7,7 +7,9 @@
  * one pipeline cost what one costs.  The names of all groups go through one
  * table; a name's number there is its place among the first appearances,
  * which is the outer axis, and the inner one is what remains when names that
- * a group lacks are left out.
+ * a group lacks are left out.  A name that a group has twice is there once, so
+ * that only where all axes are equal, and nothing is said about duplicates, an
+ * axis can hold a name twice.
  */
 #include <string.h>
 
@@ -94,7 +96,7 @@ group_files(Collection *c, AxisState *state, McError *err)
 	return true;
 }
 
-/* All files have the same axis: it is the joint one, by position. */
+/* All files have the same axis: it is the joint one, duplicates and all. */
 static bool
 join_by_position(Collection *c, AxisState *state,
 				 const volatile sig_atomic_t *interrupt, McError *err)
@@ -106,6 +108,7 @@ join_by_position(Collection *c, AxisState *state,
 		!collection_strings_reserve(&state->names, (size_t) n_vars, err))
 		return false;
 	state->axis.n_vars = n_vars;
+	state->group_n_measured[0] = n_vars;
 	state->joint_names = mc_alloc((size_t) n_vars, sizeof(char *), err);
 	state->joint_lengths = mc_alloc((size_t) n_vars, sizeof(uint32_t), err);
 	if (state->joint_names == NULL || state->joint_lengths == NULL)
@@ -151,6 +154,7 @@ duplicate_gene(Collection *c, int file, const char *name, size_t length,
 			   uint64_t first, uint64_t second, McError *err)
 {
 	c->error_file = file;
+	c->error_duplicate = true;
 	mc_error(err, MC_INVALID, "gene \"%.*s\" occurs twice in file %d",
 			 collection_clip(name, length, 200), name, file);
 	return mc_error_detail(err, "It is gene %llu and gene %llu of the file; "
@@ -159,10 +163,22 @@ duplicate_gene(Collection *c, int file, const char *name, size_t length,
 						   (unsigned long long) second);
 }
 
+/* The first gene of a file whose name has a number; there is one. */
+static uint64_t
+first_gene(const int32_t *numbers, int32_t number)
+{
+	uint64_t	i = 0;
+
+	while (numbers[i] != number)
+		i++;
+	return i;
+}
+
 /*
  * Number the names of a group: to_joint[i] becomes the number of gene i among
- * all names.  last[number] is the last group with the name, n_seen[number]
- * how many have it; both grow with the table of names.
+ * all names, or -1 if it does not count because of an earlier gene of its
+ * name.  last[number] is the last group with the name, n_seen[number] how many
+ * have it; both grow with the table of names.
  */
 static bool
 number_genes(Collection *c, AxisState *state, int group, int32_t **last,
@@ -207,38 +223,38 @@ number_genes(Collection *c, AxisState *state, int group, int32_t **last,
 			!collection_strings_put(&state->names, name, length, false,
 									&number, err))
 			return false;
+		to_joint[i] = number;
 		if ((size_t) number == n_before)
 			(*n_seen)[number] = 0;
 		else if ((*last)[number] == group)
 		{
-			uint64_t	first = 0;
-
-			while (to_joint[first] != number)
-				first++;
-			return duplicate_gene(c, file, name, length, first, i, err);
+			if (c->duplicates == COLLECTION_DUPLICATES_ERROR)
+				return duplicate_gene(c, file, name, length,
+									  first_gene(to_joint, number), i, err);
+			if (c->duplicates == COLLECTION_DUPLICATES_FIRST)
+				to_joint[i] = -1;
+			continue;
 		}
 		(*last)[number] = group;
 		(*n_seen)[number]++;
-		to_joint[i] = number;
 	}
+	if (group == 0)
+		state->n_first = state->names.n;
 	return true;
 }
 
-/*
- * Does a group share a gene with group 0, whose names have the numbers below
- * its n_vars?
- */
+/* Does a group share a gene with group 0, which has the first numbers? */
 static bool
 meets_first(Collection *c, const AxisState *state, int group)
 {
-	Manifest   *first = c->manifests[state->group_file[0]];
 	Manifest   *m = c->manifests[state->group_file[group]];
-	uint64_t	n_first = manifest_header(first)->n_vars;
 	uint64_t	n_vars = manifest_header(m)->n_vars;
 
 	for (uint64_t i = 0; i < n_vars; i++)
 	{
-		if ((uint64_t) state->group_to_joint[group][i] < n_first)
+		int32_t		number = state->group_to_joint[group][i];
+
+		if (number >= 0 && (size_t) number < state->n_first)
 			return true;
 	}
 	return false;
@@ -311,7 +327,10 @@ number_joint(Collection *c, AxisState *state, const int32_t *n_seen,
 	return n_joint > 0 || n == 0 || check_empty(c, state, err);
 }
 
-/* Turn numbers of names into joint columns, and make the way back. */
+/*
+ * Turn numbers of names into joint columns, and mark those that the group
+ * has.
+ */
 static bool
 map_group(Collection *c, AxisState *state, int group,
 		  const volatile sig_atomic_t *interrupt, McError *err)
@@ -320,33 +339,42 @@ map_group(Collection *c, AxisState *state, int group,
 	uint64_t	n_vars = manifest_header(m)->n_vars;
 	size_t		n_joint = (size_t) state->axis.n_vars;
 	int32_t    *to_joint = state->group_to_joint[group];
-	int32_t    *to_group = mc_alloc(n_joint, sizeof(int32_t), err);
+	uint8_t    *measured = mc_alloc_zero(n_joint / 8 + 1, 1, err);
+	uint64_t	n_measured = 0;
 	bool		identity = n_vars == n_joint;
 
-	if (to_group == NULL)
+	if (measured == NULL)
 		return false;
-	state->joint_to_group[group] = to_group;
-	memset(to_group, -1, n_joint * sizeof(int32_t));
+	state->group_measured[group] = measured;
 	for (uint64_t i = 0; i < n_vars; i++)
 	{
+		int32_t		joint = to_joint[i];
+
 		if (interrupted_at(i, interrupt, err))
 			return false;
-		to_joint[i] = state->name_to_joint[to_joint[i]];
-		if (to_joint[i] >= 0)
-			to_group[to_joint[i]] = (int32_t) i;
-		identity = identity && (uint64_t) to_joint[i] == i;
+		if (joint >= 0)
+			to_joint[i] = joint = state->name_to_joint[joint];
+		identity = identity && (uint64_t) joint == i;
+		if (joint < 0 || (measured[joint >> 3] >> (joint & 7) & 1) != 0)
+			continue;
+		measured[joint >> 3] |= (uint8_t) (1 << (joint & 7));
+		n_measured++;
 	}
+	state->group_n_measured[group] = n_measured;
 	if (identity)
 	{
 		mc_free(to_joint);
-		mc_free(to_group);
 		state->group_to_joint[group] = NULL;
-		state->joint_to_group[group] = NULL;
+	}
+	if (n_measured == n_joint)
+	{
+		mc_free(measured);
+		state->group_measured[group] = NULL;
 	}
 	return true;
 }
 
-/* The axes differ: join them by name. */
+/* Join files by the names of their genes. */
 static bool
 join_by_name(Collection *c, AxisState *state,
 			 const volatile sig_atomic_t *interrupt, McError *err)
@@ -372,33 +400,43 @@ static bool
 build_axis(Collection *c, AxisState *state,
 		   const volatile sig_atomic_t *interrupt, McError *err)
 {
+	size_t		n_files = (size_t) c->n_files;
+	bool		joined;
+
 	if (!group_files(c, state, err))
 		return false;
 	state->group_to_joint = mc_alloc_zero((size_t) state->n_groups,
 										  sizeof(int32_t *), err);
-	state->joint_to_group = mc_alloc_zero((size_t) state->n_groups,
-										  sizeof(int32_t *), err);
-	state->file_to_joint = mc_alloc((size_t) c->n_files, sizeof(int32_t *),
-									err);
-	state->joint_to_file = mc_alloc((size_t) c->n_files, sizeof(int32_t *),
-									err);
-	if (state->group_to_joint == NULL || state->joint_to_group == NULL ||
-		state->file_to_joint == NULL || state->joint_to_file == NULL)
+	state->group_measured = mc_alloc_zero((size_t) state->n_groups,
+										  sizeof(uint8_t *), err);
+	state->group_n_measured = mc_alloc_zero((size_t) state->n_groups,
+											sizeof(uint64_t), err);
+	state->file_to_joint = mc_alloc(n_files, sizeof(int32_t *), err);
+	state->measured = mc_alloc(n_files, sizeof(uint8_t *), err);
+	state->n_measured = mc_alloc(n_files, sizeof(uint64_t), err);
+	if (state->group_to_joint == NULL || state->group_measured == NULL ||
+		state->group_n_measured == NULL || state->file_to_joint == NULL ||
+		state->measured == NULL || state->n_measured == NULL)
 		return false;
-	if (!(state->n_groups == 1 ? join_by_position(c, state, interrupt, err) :
-		  join_by_name(c, state, interrupt, err)))
+	if (state->n_groups == 1 && c->duplicates == COLLECTION_DUPLICATES_ERROR)
+		joined = join_by_position(c, state, interrupt, err);
+	else
+		joined = join_by_name(c, state, interrupt, err);
+	if (!joined)
 		return false;
 	for (int file = 0; file < c->n_files; file++)
 	{
 		int			group = state->file_group[file];
 
 		state->file_to_joint[file] = state->group_to_joint[group];
-		state->joint_to_file[file] = state->joint_to_group[group];
+		state->measured[file] = state->group_measured[group];
+		state->n_measured[file] = state->group_n_measured[group];
 	}
 	state->axis.names = state->joint_names;
 	state->axis.name_lengths = state->joint_lengths;
 	state->axis.file_to_joint = state->file_to_joint;
-	state->axis.joint_to_file = state->joint_to_file;
+	state->axis.measured = state->measured;
+	state->axis.n_measured = state->n_measured;
 	return true;
 }
 
@@ -412,8 +450,8 @@ collection_axis_free(AxisState *state)
 	{
 		if (state->group_to_joint != NULL)
 			mc_free(state->group_to_joint[group]);
-		if (state->joint_to_group != NULL)
-			mc_free(state->joint_to_group[group]);
+		if (state->group_measured != NULL)
+			mc_free(state->group_measured[group]);
 	}
 	collection_strings_reset(&state->names);
 	mc_free(state->name_to_joint);
@@ -422,9 +460,11 @@ collection_axis_free(AxisState *state)
 	mc_free(state->file_group);
 	mc_free(state->group_file);
 	mc_free(state->group_to_joint);
-	mc_free(state->joint_to_group);
+	mc_free(state->group_measured);
+	mc_free(state->group_n_measured);
 	mc_free(state->file_to_joint);
-	mc_free(state->joint_to_file);
+	mc_free(state->measured);
+	mc_free(state->n_measured);
 	mc_free(state);
 }
 
@@ -439,6 +479,7 @@ collection_axis(Collection *c, const CollectionAxis **axis,
 		AxisState  *state = mc_alloc_zero(1, sizeof(*state), err);
 
 		c->error_file = -1;
+		c->error_duplicate = false;
 		if (state == NULL)
 			return false;
 		if (!build_axis(c, state, interrupt, err))

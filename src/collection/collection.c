@@ -27,7 +27,8 @@ count_rows(Collection *c, McError *err)
 /* See collection.h. */
 bool
 collection_create(Manifest *const *manifests, int n_files,
-				  CollectionJoin join, Collection **out, McError *err)
+				  CollectionJoin join, CollectionDuplicates duplicates,
+				  Collection **out, McError *err)
 {
 	Collection *c;
 
@@ -39,6 +40,7 @@ collection_create(Manifest *const *manifests, int n_files,
 		return false;
 	c->n_files = n_files;
 	c->join = join;
+	c->duplicates = duplicates;
 	c->error_file = -1;
 	c->manifests = mc_alloc((size_t) n_files, sizeof(Manifest *), err);
 	c->starts = mc_alloc((size_t) n_files + 1, sizeof(uint64_t), err);
@@ -82,4 +84,11 @@ int
 collection_error_file(const Collection *c)
 {
 	return c->error_file;
+}
+
+/* See collection.h. */
+bool
+collection_error_duplicate(const Collection *c)
+{
+	return c->error_duplicate;
 }

@@ -31,6 +31,14 @@ typedef enum CollectionJoin
 	COLLECTION_OUTER			/* genes of any file, by first appearance */
 } CollectionJoin;
 
+/* What becomes of the genes of one name in a file. */
+typedef enum CollectionDuplicates
+{
+	COLLECTION_DUPLICATES_ERROR,	/* an error, unless all axes are equal */
+	COLLECTION_DUPLICATES_FIRST,	/* the first of them counts */
+	COLLECTION_DUPLICATES_SUM	/* they are added up */
+} CollectionDuplicates;
+
 typedef enum CollectionType
 {
 	COLLECTION_BOOLEAN,
@@ -53,20 +61,33 @@ typedef struct CollectionAxis
 	uint64_t	n_vars;
 	const char *const *names;	/* [n_vars] not NUL-terminated */
 	const uint32_t *name_lengths;	/* [n_vars] bytes */
-	/* [n_files] each [n_vars of the file] joint column or -1; NULL = the
-	 * file's own order is the axis */
+	/* [n_files] each [n_vars of the file] joint column or -1, as column_map of
+	 * matrix.h: with DUPLICATES_SUM several columns of a file may have one;
+	 * NULL = the file's own order is the axis */
 	const int32_t *const *file_to_joint;
-	/* [n_files] each [n_vars] column of the file or -1; NULL = identity */
-	const int32_t *const *joint_to_file;
+	/* [n_files] each one bit a joint column, bit (i & 7) of byte (i >> 3): 1 =
+	 * the file has the gene; bits behind the last are 0; NULL = it has all */
+	const uint8_t *const *measured;
+	const uint64_t *n_measured; /* [n_files] joint columns that it has */
 } CollectionAxis;
+
+/* Does a file have gene i of the axis? */
+static inline bool
+collection_measures(const CollectionAxis *axis, int file, uint64_t i)
+{
+	const uint8_t *bits = axis->measured[file];
+
+	return bits == NULL || (bits[i >> 3] >> (i & 7) & 1) != 0;
+}
 
 /*
  * Put files together.  n_files >= 1.  The array is copied, the manifests
  * borrowed.  Fails with LIMIT (more than INT64_MAX rows), NO_MEMORY.
  */
 extern bool collection_create(Manifest *const *manifests, int n_files,
-							  CollectionJoin join, Collection **out,
-							  McError *err);
+							  CollectionJoin join,
+							  CollectionDuplicates duplicates,
+							  Collection **out, McError *err);
 extern void collection_free(Collection *c); /* NULL is allowed */
 
 extern uint64_t collection_n_obs(const Collection *c);
@@ -77,6 +98,9 @@ extern int	collection_n_files(const Collection *c);
  * -1 if it was about none: for the caller's message, which knows the path.
  */
 extern int	collection_error_file(const Collection *c);
+
+/* Was the last failure of collection_axis a name that a file has twice? */
+extern bool collection_error_duplicate(const Collection *c);
 
 /* First row_index of a file; file may be n_files (then n_obs). */
 extern uint64_t collection_file_start(const Collection *c, int file);
@@ -126,11 +150,13 @@ extern bool collection_obs_name(Collection *c, int file, uint64_t row,
 								McError *err);
 
 /*
- * The joint axis; made at the first call, and again after a failure.  Files
- * whose axes are equal are joined by position.  Otherwise a name that a file
- * has twice is an error (INVALID, naming gene and file number), and so is an
- * empty inner join of files that have genes (INVALID).  Fails with CORRUPT,
- * IO, NO_MEMORY, LIMIT, INTERRUPTED (interrupt may be NULL) too.
+ * The joint axis; made at the first call, and again after a failure.  With
+ * DUPLICATES_ERROR files whose axes are equal are joined by position,
+ * duplicate names and all; otherwise a name that a file has twice is an error
+ * (INVALID, naming gene and file number).  With FIRST and SUM no name is twice
+ * on the axis.  An empty inner join of files that have genes is an error
+ * (INVALID).  Fails with CORRUPT, IO, NO_MEMORY, LIMIT, INTERRUPTED
+ * (interrupt may be NULL) too.
  */
 extern bool collection_axis(Collection *c, const CollectionAxis **axis,
 							const volatile sig_atomic_t *interrupt,

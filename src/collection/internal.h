@@ -82,16 +82,20 @@ typedef struct AxisState
 	int		   *file_group;		/* [n_files] equal axes: the same group */
 	int		   *group_file;		/* [n_groups] first file of each */
 	int			n_groups;
+	size_t		n_first;		/* different names in the first group */
 	int32_t   **group_to_joint; /* [n_groups] owned */
-	int32_t   **joint_to_group; /* [n_groups] owned */
+	uint8_t   **group_measured; /* [n_groups] owned */
+	uint64_t   *group_n_measured;	/* [n_groups] */
 	const int32_t **file_to_joint;	/* [n_files] of group_to_joint */
-	const int32_t **joint_to_file;	/* [n_files] into joint_to_group */
+	const uint8_t **measured;	/* [n_files] of group_measured */
+	uint64_t   *n_measured;		/* [n_files] */
 } AxisState;
 
 struct Collection
 {
 	int			n_files;
 	CollectionJoin join;
+	CollectionDuplicates duplicates;
 	Manifest  **manifests;		/* [n_files] borrowed, in an owned array */
 	uint64_t   *starts;			/* [n_files + 1] first row_index of each */
 	int			n_columns;
@@ -103,6 +107,7 @@ struct Collection
 	CollectionStrings column_names; /* numbers are those of columns */
 	AxisState  *axis;			/* NULL until made */
 	int			error_file;		/* of the last failure, or -1 */
+	bool		error_duplicate;	/* it was a name that a file has twice */
 };
 
 /* columns.c: find the columns of all files and their types. */

@@ -63,9 +63,9 @@ note_words(unsigned n, const H5E_error2_t *entry, void *data)
 }
 
 /*
- * After a failed look-up: was it only that the chunk was never written?  The
- * words of 1.10 for it are asked first, since the call that says it properly
- * goes through all chunks.
+ * After a look-up that failed or gave no bytes: was it only that the chunk was
+ * never written?  The words of 1.10 for it are asked first, since the call that
+ * says it properly goes through all chunks.
  */
 static bool
 is_unwritten(hid_t dataset, const hsize_t *offset)
@@ -96,11 +96,10 @@ record_chunk(H5adFile *file, hid_t dataset, const hsize_t *offset,
 	out->address = MANIFEST_NO_ADDRESS;
 	out->size = 0;
 	out->filter_mask = 0;
-	if (H5Dget_chunk_storage_size(dataset, offset, &stored) < 0 &&
-		!is_unwritten(dataset, offset))
-		return h5ad_failed(file, err, "could not read its chunk index");
-	if (stored == 0)
-		return true;
+	if (H5Dget_chunk_storage_size(dataset, offset, &stored) < 0 ||
+		stored == 0)
+		return is_unwritten(dataset, offset) ||
+			h5ad_failed(file, err, "could not read its chunk index");
 	if (stored > UINT32_MAX)
 		return mc_error(err, MC_CORRUPT, "has a chunk of %llu bytes",
 						(unsigned long long) stored);

@@ -184,7 +184,7 @@ map_codes(const H5adVector *codes, const int32_t *map, uint64_t n_categories,
 	{
 		int64_t		code = codes->integers[i];
 
-		if (code >= 0 && (uint64_t) code >= n_categories)
+		if (code < -1 || (code >= 0 && (uint64_t) code >= n_categories))
 			return mc_error(err, MC_CORRUPT, "has the code %lld in row %llu, "
 							"but only %llu categories", (long long) code,
 							(unsigned long long) i,
@@ -373,16 +373,21 @@ check_dataset_encoding(H5adFile *file, hid_t dataset, McError *err)
 	return mc_error(err, MC_UNSUPPORTED, "has the encoding \"%s\"", encoding);
 }
 
-/* Read an element that is no categorical as a vector. */
+/*
+ * Read an element that is no categorical as a vector.  R's writers may have
+ * stored a list of one as a single value and a list of none without a shape,
+ * which is clear where the length is no row count: scalar_ok.
+ */
 static bool
-read_plain(H5adFile *file, hid_t object, H5adVector *out, McError *err)
+read_plain(H5adFile *file, hid_t object, bool scalar_ok, H5adVector *out,
+		   McError *err)
 {
 	H5adSource	source = {object, NULL};
 	size_t		row;
 
 	if (H5Iget_type(object) == H5I_DATASET)
 		return check_dataset_encoding(file, object, err) &&
-			h5ad_vector_read(file, &source, false, out, err);
+			h5ad_vector_read(file, &source, scalar_ok, out, err);
 	if (H5Iget_type(object) != H5I_GROUP)
 		return mc_error(err, MC_UNSUPPORTED, "is a named type");
 	if (!group_encoding(file, object, &row, err))
@@ -401,7 +406,7 @@ read_categories(H5adFile *file, const H5adVector *codes, hid_t categories,
 	H5adVector	vector;
 	bool		ok;
 
-	if (!read_plain(file, categories, &vector, err))
+	if (!read_plain(file, categories, true, &vector, err))
 		return h5ad_prefix(err, "\"categories\"");
 	ok = h5ad_column_from_codes(codes, &vector, spelling, ordered, out, err);
 	h5ad_vector_reset(&vector);
@@ -501,7 +506,7 @@ h5ad_column_read(H5adFile *file, hid_t object, hid_t categories,
 		if (group_encodings[row].categorical)
 			return read_categorical(file, object, spelling, out, err);
 	}
-	return read_plain(file, object, &vector, err) &&
+	return read_plain(file, object, false, &vector, err) &&
 		h5ad_column_from_vector(&vector, out, err);
 }
 

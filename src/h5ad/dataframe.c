@@ -169,6 +169,17 @@ open_group(H5adFrame *frame, McError *err)
 	return !exists || frame->categories >= 0;
 }
 
+/* Open a frame of an AnnData group, whichever form it has. */
+static bool
+open_anndata(H5adFrame *frame, McError *err)
+{
+	if (!open_object(frame, err))
+		return false;
+	frame->compound = H5Iget_type(frame->object) == H5I_DATASET;
+	return frame->compound ? h5ad_legacy_open(frame, err) :
+		open_group(frame, err);
+}
+
 /* See h5ad.h. */
 bool
 h5ad_frame_open(H5adFile *file, H5adFrameName name, H5adFrame **out,
@@ -184,14 +195,8 @@ h5ad_frame_open(H5adFile *file, H5adFrameName name, H5adFrame **out,
 	frame->name = name;
 	frame->words = places[name].words;
 	frame->object = frame->categories = -1;
-	ok = open_object(frame, err);
-	if (ok)
-	{
-		frame->compound = H5Iget_type(frame->object) == H5I_DATASET;
-		ok = frame->compound ? h5ad_legacy_open(frame, err) :
-			open_group(frame, err);
-	}
-	ok = ok && compare_names(frame, err);
+	ok = (file->kind == H5AD_ANNDATA ? open_anndata(frame, err) :
+		  h5ad_tenx_open(frame, err)) && compare_names(frame, err);
 	if (ok && frame->n_rows > MANIFEST_MAX_ROWS)
 		ok = mc_error(err, MC_LIMIT, "has %llu rows, more than %llu",
 					  (unsigned long long) frame->n_rows,
@@ -216,6 +221,7 @@ h5ad_frame_close(H5adFrame *frame)
 	h5ad_handle_close(frame->categories);
 	mc_free(frame->index);
 	h5ad_names_reset(&frame->columns);
+	h5ad_names_reset(&frame->members);
 	mc_free(frame->clashes);
 	mc_free(frame);
 }
@@ -321,18 +327,11 @@ read_element(H5adFrame *frame, const char *name, bool is_index,
 static bool
 set_name(H5adColumn *column, const char *name, McError *err)
 {
-	H5adText	text = {.n = 0};
-	bool		ok = h5ad_text_add(&text, name, strlen(name), err);
+	char	   *clean = h5ad_name_clean(name, err);
 
-	if (ok)
-	{
-		column->data.name = mc_strndup(text.bytes ? text.bytes : "",
-									   text.length, err);
-		column->data.name_length = text.length;
-		ok = column->data.name != NULL;
-	}
-	h5ad_text_reset(&text);
-	return ok;
+	column->data.name = clean;
+	column->data.name_length = clean != NULL ? strlen(clean) : 0;
+	return clean != NULL;
 }
 
 /* Turn "can't be read" into a reason, and word anything else. */
@@ -375,9 +374,12 @@ h5ad_frame_read(H5adFrame *frame, int64_t i, H5adColumn *out, McError *err)
 				 "once invalid UTF-8 is replaced");
 		return column_failed(frame, name, out, &cause, err);
 	}
-	ok = frame->compound ?
-		h5ad_legacy_read(frame, name, is_index, out, &cause) :
-		read_element(frame, name, is_index, out, &cause);
+	if (frame->file->kind != H5AD_ANNDATA)
+		ok = h5ad_tenx_read(frame, i, out, &cause);
+	else if (frame->compound)
+		ok = h5ad_legacy_read(frame, name, is_index, out, &cause);
+	else
+		ok = read_element(frame, name, is_index, out, &cause);
 	if (ok && is_index)
 		ok = h5ad_column_to_text(out, &cause);
 	ok = ok && set_name(out, name, &cause);

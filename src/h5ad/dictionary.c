@@ -78,6 +78,36 @@ h5ad_dictionary_add(H5adDictionary *dictionary, const char *string,
 	return true;
 }
 
+/* See h5ad.h. */
+bool
+h5ad_names_clash(const H5adNames *names, bool **clashes, McError *err)
+{
+	H5adDictionary seen = {.n_slots = 0};
+	bool		ok;
+
+	*clashes = mc_alloc_zero(names->n, sizeof(bool), err);
+	ok = *clashes != NULL;
+	for (size_t i = 0; ok && i < names->n; i++)
+	{
+		char	   *clean = h5ad_name_clean(names->names[i], err);
+		uint64_t	before = seen.text.n;
+		int32_t		code;
+
+		ok = clean != NULL &&
+			h5ad_dictionary_add(&seen, clean, strlen(clean), &code, err);
+		if (ok)
+			(*clashes)[i] = seen.text.n == before;
+		mc_free(clean);
+	}
+	h5ad_dictionary_reset(&seen);
+	if (!ok)
+	{
+		mc_free(*clashes);
+		*clashes = NULL;
+	}
+	return ok;
+}
+
 /* See internal.h. */
 void
 h5ad_dictionary_reset(H5adDictionary *dictionary)

@@ -1,6 +1,6 @@
 /*
  * file.c
- *		Opening an AnnData file, and finding objects in it.
+ *		Opening an HDF5 file, and finding objects in it.
  *
  * Only links that stay in the file are followed: hard and soft ones.  An
  * external link is refused twice, by its type where a path is walked and by
@@ -21,19 +21,6 @@
 #define FLAG_SWMR 0x04
 
 static const unsigned char signature[8] = "\211HDF\r\n\032\n";
-
-/* What a group at the root tells about a file that is not AnnData. */
-static const struct
-{
-	const char *member;
-	const char *words;
-} other_formats[] = {
-	{"row_attrs", "It seems to be a loom file: it has a group row_attrs."},
-	{"matrix",
-	"It seems to be a 10x Genomics .h5 file: it has a group matrix."},
-	{"mod", "It seems to be a MuData file: it has a group mod."},
-	{"assays", "It seems to be a SummarizedExperiment or h5Seurat file."},
-};
 
 /* Note the innermost words of libhdf5's error stack, and what they mean. */
 typedef struct ErrorWalk
@@ -117,8 +104,13 @@ h5ad_prefix(McError *err, const char *format,...)
 void
 h5ad_handle_close(hid_t handle)
 {
+	hid_t		errors = -1;
+
 	if (handle < 0)
 		return;
+	/* each call empties the error stack, which may not have been read yet */
+	if (H5Eget_num(H5E_DEFAULT) > 0)
+		errors = H5Eget_current_stack();
 	switch (H5Iget_type(handle))
 	{
 		case H5I_GROUP:
@@ -143,6 +135,8 @@ h5ad_handle_close(hid_t handle)
 		default:
 			break;
 	}
+	if (errors >= 0)
+		H5Eset_current_stack(errors);
 }
 
 /* Called where an external link would be followed: don't. */
@@ -230,6 +224,20 @@ open_failed(H5adFile *file, McError *err)
 	return false;
 }
 
+/* The file has no superblock: say what it seems to be. */
+static bool
+refuse_bytes(const H5adRecorder *recorder, McError *err)
+{
+	const char *seems = h5ad_foreign_bytes(recorder->fd);
+
+	mc_error(err, MC_NOT_H5AD, "not an HDF5 file");
+	if (recorder->size == 0)
+		return mc_error_detail(err, "The file is empty.");
+	return mc_error_detail(err, "It lacks HDF5's signature.%s%s",
+						   seems != NULL ? " " : "",
+						   seems != NULL ? seems : "");
+}
+
 /* Open the HDF5 file itself. */
 static bool
 open_hdf5(H5adFile *file, McError *err)
@@ -237,12 +245,7 @@ open_hdf5(H5adFile *file, McError *err)
 	unsigned char found[SUPERBLOCK_BYTES];
 
 	if (!find_superblock(&file->recorder, found))
-	{
-		mc_error(err, MC_NOT_H5AD, "not an HDF5 file");
-		return mc_error_detail(err, file->recorder.size == 0 ?
-							   "The file is empty." :
-							   "It lacks HDF5's signature.");
-	}
+		return refuse_bytes(&file->recorder, err);
 	if (!check_flags(found, err))
 		return false;
 	file->fapl = h5ad_recorder_fapl(&file->recorder, err);
@@ -258,56 +261,6 @@ open_hdf5(H5adFile *file, McError *err)
 	return true;
 }
 
-/* Open the group that holds the AnnData. */
-static bool
-open_root(H5adFile *file, McError *err)
-{
-	file->root = H5Oopen(file->file, "/", H5P_DEFAULT);
-	return file->root >= 0 ||
-		h5ad_failed(file, err, "could not open the root group");
-}
-
-/* Refuse HDF5 that is not AnnData, with a guess what it is. */
-static bool
-check_root(H5adFile *file, McError *err)
-{
-	char		encoding[64] = "";
-	bool		exists;
-	bool		has_obs;
-	bool		has_var;
-
-	if (!h5ad_attribute_text(file, file->root, "encoding-type", encoding,
-							 sizeof(encoding), &exists, err))
-		return false;
-	if (exists && strcmp(encoding, "anndata") == 0 &&
-		!h5ad_attribute_text(file, file->root, "encoding-version",
-							 file->version, sizeof(file->version), &exists,
-							 err))
-		return false;
-	if (!h5ad_exists(file, file->root, "obs", &has_obs, err) ||
-		!h5ad_exists(file, file->root, "var", &has_var, err))
-		return h5ad_prefix(err, "root group");
-	if (has_obs && has_var && (encoding[0] == '\0' ||
-							   strcmp(encoding, "anndata") == 0))
-		return true;
-	mc_error(err, MC_NOT_H5AD, "not an AnnData file");
-	for (size_t i = 0; i < sizeof(other_formats) / sizeof(*other_formats); i++)
-	{
-		McError		ignored;
-		bool		found = false;
-
-		mc_error_init(&ignored);
-		if (h5ad_exists(file, file->root, other_formats[i].member, &found,
-						&ignored) && found)
-			return mc_error_detail(err, "%s", other_formats[i].words);
-	}
-	if (encoding[0] != '\0' && strcmp(encoding, "anndata") != 0)
-		return mc_error_detail(err, "Its root has the encoding \"%s\".",
-							   encoding);
-	return mc_error_detail(err, "It is HDF5, but has no %s.",
-						   has_obs ? "var" : "obs");
-}
-
 /*
  * Size of a file that can be read anywhere.  Not by fstat, which glibc may
  * turn into a call that takes paths: the program's sandbox has none of those.
@@ -320,10 +273,31 @@ find_size(int fd, off_t *size, McError *err)
 	*size = lseek(fd, 0, SEEK_END);
 	if (*size >= 0 && pread(fd, &byte, 1, 0) >= 0)
 		return true;
-	if (errno == ESPIPE || errno == EISDIR)
+	if (errno == EISDIR)
+	{
+		mc_error(err, MC_NOT_H5AD, "not a regular file");
+		return mc_error_detail(err, "It is a directory; if it is a zarr store, "
+							   "anndata's read_zarr and write_h5ad convert "
+							   "it.");
+	}
+	if (errno == ESPIPE)
 		return mc_error(err, MC_NOT_H5AD, "not a regular file");
 	return mc_error(err, MC_IO, "could not read the file: %s",
 					strerror(errno));
+}
+
+/* Is obs a compound dataset? */
+static bool
+find_compound(H5adFile *file, McError *err)
+{
+	hid_t		obs;
+
+	if (file->kind != H5AD_ANNDATA)
+		return true;
+	obs = h5ad_object_open(file, file->root, "obs", err);
+	file->compound = obs >= 0 && H5Iget_type(obs) == H5I_DATASET;
+	h5ad_handle_close(obs);
+	return obs >= 0;
 }
 
 /* See h5ad.h. */
@@ -332,7 +306,6 @@ h5ad_open(int fd, const H5adOptions *options, H5adFile **out, McError *err)
 {
 	H5adFile   *file;
 	off_t		size;
-	hid_t		obs;
 
 	*out = NULL;
 	if (!find_size(fd, &size, err))
@@ -346,20 +319,13 @@ h5ad_open(int fd, const H5adOptions *options, H5adFile **out, McError *err)
 	if (options != NULL)
 		file->options = *options;
 	file->options.group = NULL;
-	if (!open_hdf5(file, err) || !open_root(file, err) ||
-		!check_root(file, err))
+	if (!open_hdf5(file, err) ||
+		!h5ad_root_open(file, options != NULL ? options->group : NULL, err) ||
+		!find_compound(file, err))
 	{
 		h5ad_close(file);
 		return false;
 	}
-	obs = h5ad_object_open(file, file->root, "obs", err);
-	if (obs < 0)
-	{
-		h5ad_close(file);
-		return false;
-	}
-	file->compound = H5Iget_type(obs) == H5I_DATASET;
-	h5ad_handle_close(obs);
 	*out = file;
 	return true;
 }
@@ -573,6 +539,8 @@ h5ad_names_read(H5adFile *file, const char *group, H5adNames *out,
 	hid_t		object;
 
 	memset(out, 0, sizeof(*out));
+	if (file->kind != H5AD_ANNDATA)
+		return true;
 	if (!h5ad_exists(file, file->root, group, &exists, err))
 		return false;
 	if (!exists)
@@ -590,6 +558,9 @@ h5ad_names_read(H5adFile *file, const char *group, H5adNames *out,
 bool
 h5ad_has_raw(H5adFile *file, bool *has, McError *err)
 {
+	*has = false;
+	if (file->kind != H5AD_ANNDATA)
+		return true;
 	if (!h5ad_exists(file, file->root, "raw/X", has, err))
 		return h5ad_prefix(err, "raw");
 	return *has || h5ad_exists(file, file->root, "raw.X", has, err) ||
@@ -604,6 +575,8 @@ h5ad_obsm_is_compound(H5adFile *file, bool *is, McError *err)
 	hid_t		object;
 
 	*is = false;
+	if (file->kind != H5AD_ANNDATA)
+		return true;
 	if (!h5ad_exists(file, file->root, "obsm", &exists, err))
 		return h5ad_prefix(err, "obsm");
 	if (!exists)

@@ -4,9 +4,10 @@
  *
  * The contract of this room: an h5ad file that is open on a descriptor comes
  * in, columns and matrix descriptions come out, in the shapes that the
- * manifest writer takes.  No value of an expression matrix is read, only
- * where it lies.  libhdf5 may crash on a hostile file, so only a program that
- * can afford to die links this room.
+ * manifest writer takes.  Of an expression matrix only what cannot be read by
+ * row from the file is read here; of any other it is said where it lies.
+ * libhdf5 may crash on a hostile file, so only a program that can afford to
+ * die links this room.
  *
  * Declared policies:
  *	- Text becomes valid UTF-8 without NUL bytes: what is not is replaced by
@@ -34,7 +35,8 @@
  *
  * How to add a layout: a new column form is one more row of the table in
  * column.c; a new place of obs or var is one more opener in dataframe.c; a
- * new matrix form is one more branch of h5ad_matrix_read in matrix.c.
+ * new matrix form is one more branch of h5ad_object_read in matrix.c, or of
+ * h5ad_sparse_read in sparse.c.
  */
 #ifndef MC_H5AD_H5AD_H
 #define MC_H5AD_H5AD_H
@@ -116,13 +118,16 @@ extern bool h5ad_start(McError *err);
  * Open the AnnData file on fd, which stays the caller's and must stay open.
  * Also fails with NOT_H5AD: not HDF5, or HDF5 that holds something else (the
  * detail says what it seems to be, and for MuData which modalities there
- * are), MISSING: no such group.
+ * are), MISSING: no such group (the detail lists those that could be opened).
+ * Empty components of group are passed over, "." is the name of nothing, and
+ * links are followed only inside the file.
  *
  * A 10x Genomics .h5 file is read as scanpy's read_10x_h5 does: obs is the
- * barcodes and has no columns; var is the features by name, with gene_ids,
+ * barcodes, with filtered_barcodes where the file has it; var is the features by name, with gene_ids,
  * feature_types, genome and whatever else there is of one value a feature; X
  * is the transpose of matrix, which lies in the file by cell.  options->group
- * is the genome of a file of Cell Ranger 2 that has several.
+ * is the genome of a file of Cell Ranger 2 that has several, and may be matrix
+ * for others.
  */
 extern bool h5ad_open(int fd, const H5adOptions *options, H5adFile **out,
 					  McError *err);
@@ -160,7 +165,11 @@ extern void h5ad_column_reset(H5adColumn *column);
  * file; elements and indices in the narrowest type that holds them exactly,
  * unless there are duplicates), and datasets with filters that only libhdf5
  * can undo (scale-offset, n-bit).  With writer NULL they are described only:
- * such arrays have layout STORED and no section.
+ * such arrays have layout STORED and no section, the elements of a CSC matrix
+ * are those of the file, and its row pointers are NULL.
+ *
+ * A filter that nobody can undo is UNSUPPORTED with a writer, and described
+ * without.  LIMIT: a chunk is larger than half of the options' memory.
  */
 extern bool h5ad_matrix_read(H5adFile *file, const char *name, uint64_t n_obs,
 							 uint64_t n_vars, ManifestWriter *writer,
@@ -184,6 +193,16 @@ extern void h5ad_matrix_reset(H5adMatrix *matrix);
 extern bool h5ad_names_read(H5adFile *file, const char *group, H5adNames *out,
 							McError *err);
 extern void h5ad_names_reset(H5adNames *names);
+
+/*
+ * (*clashes)[i] = as valid UTF-8 name i is equal to an earlier one; NO_MEMORY.
+ * The array is the caller's to free.
+ */
+extern bool h5ad_names_clash(const H5adNames *names, bool **clashes,
+							 McError *err);
+
+/* A name as valid UTF-8, to be freed; NULL if out of memory. */
+extern char *h5ad_name_clean(const char *name, McError *err);
 
 /* *has = the file has raw (raw/X, or raw.X before anndata 0.7). */
 extern bool h5ad_has_raw(H5adFile *file, bool *has, McError *err);

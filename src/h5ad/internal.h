@@ -91,7 +91,10 @@ extern hid_t h5ad_object_open(H5adFile *file, hid_t parent, const char *path,
 extern bool h5ad_prefix(McError *err, const char *format,...)
 			__attribute__((format(printf, 2, 3)));
 
-/* Close any object, attribute, type, space or property list; < 0 is allowed. */
+/*
+ * Close any object, attribute, type, space or property list; < 0 is allowed.
+ * What libhdf5 said of a failure before stays for h5ad_failed.
+ */
 extern void h5ad_handle_close(hid_t handle);
 
 /* Names of the links of a group, up to H5AD_MAX_COLUMNS. */
@@ -99,6 +102,22 @@ extern bool h5ad_members(H5adFile *file, hid_t group, H5adNames *out,
 						 McError *err);
 extern bool h5ad_names_add(H5adNames *names, const char *name, size_t length,
 						   McError *err);
+
+/* ---- root.c: which group is read ---- */
+
+/*
+ * Set root, kind and version of a file that is open.  group is
+ * H5adOptions.group.  Fails as h5ad_open does.
+ */
+extern bool h5ad_root_open(H5adFile *file, const char *group, McError *err);
+
+/* ---- foreign.c: what else a file seems to be ---- */
+
+/* A sentence about a file that is not HDF5, or NULL. */
+extern const char *h5ad_foreign_bytes(int fd);
+
+/* A sentence about HDF5 without AnnData, or NULL. */
+extern const char *h5ad_foreign_hdf5(H5adFile *file, hid_t root);
 
 /* ---- attribute.c ---- */
 
@@ -160,6 +179,13 @@ extern bool h5ad_type_describe(H5adFile *file, hid_t type, H5adType *out,
 extern bool h5ad_type_element(H5adFile *file, hid_t type,
 							  ManifestElement *element, bool *big_endian,
 							  McError *err);
+
+/*
+ * The least plain element that holds all values of a number that is none
+ * itself, as libhdf5 converts it: integers of other sizes or with padding,
+ * floats like bfloat16.  False if there is none.
+ */
+extern bool h5ad_type_standard(hid_t type, ManifestElement *element);
 
 /* A type of ours for strings: size bytes padded with NUL, or H5T_VARIABLE. */
 extern hid_t h5ad_type_of_strings(size_t size, H5T_cset_t cset);
@@ -228,7 +254,8 @@ typedef struct H5adVector
 
 /*
  * Number of values; UNSUPPORTED if there are several dimensions, and for
- * virtual or external storage.  A single value counts as one if scalar_ok.
+ * virtual or external storage.  If scalar_ok, a single value counts as one and
+ * an empty dataspace as none.
  */
 extern bool h5ad_source_length(H5adFile *file, const H5adSource *source,
 							   bool scalar_ok, uint64_t *n, McError *err);
@@ -266,6 +293,9 @@ extern bool h5ad_vector_missing(const H5adVector *vector, uint64_t i);
 /* Refuse virtual datasets and external storage; *layout may be NULL. */
 extern bool h5ad_storage_check(H5adFile *file, hid_t dcpl,
 							   H5D_layout_t *layout, McError *err);
+
+/* Can libhdf5 undo all filters?  UNSUPPORTED if not. */
+extern bool h5ad_filters_check(H5adFile *file, hid_t dcpl, McError *err);
 
 /* ---- column.c: a vector, or codes and categories, as a column ---- */
 
@@ -310,11 +340,27 @@ struct H5adFrame
 								 * is that of an earlier column */
 	hid_t		categories;		/* group __categories, or uns if compound; or
 								 * negative */
+	H5adNames	members;		/* 10x: the dataset of each column, from
+								 * object; else empty */
+	size_t		n_required;		/* 10x: so many first columns that must have
+								 * n_rows values */
 };
 
 extern bool h5ad_legacy_open(H5adFrame *frame, McError *err);
 extern bool h5ad_legacy_read(H5adFrame *frame, const char *name,
 							 bool is_index, H5adColumn *out, McError *err);
+
+/* ---- tenx.c: 10x Genomics .h5 files ---- */
+
+/* List the columns, or read one of them (-1: the index). */
+extern bool h5ad_tenx_open(H5adFrame *frame, McError *err);
+extern bool h5ad_tenx_read(H5adFrame *frame, int64_t i, H5adColumn *out,
+						   McError *err);
+
+/* h5ad_matrix_read for them: X, which lies in the file by cell. */
+extern bool h5ad_tenx_matrix(H5adFile *file, const char *name, uint64_t n_obs,
+							 uint64_t n_vars, ManifestWriter *writer,
+							 H5adMatrix *out, McError *err);
 
 /* ---- array.c, chunk.c ---- */
 
@@ -327,8 +373,18 @@ typedef struct H5adArray
 	size_t		compact_length;
 } H5adArray;
 
+/*
+ * Describe an array.  If only libhdf5 can turn it into elements (filters that
+ * are no codec's, numbers of odd types), it has the layout STORED, without
+ * section or chunks, and the element that it becomes: see h5ad_array_store.
+ * UNSUPPORTED if libhdf5 can't either.
+ */
 extern bool h5ad_array_read(H5adFile *file, hid_t dataset, H5adArray *out,
 							McError *err);
+
+/* The same for an array that is read through libhdf5 whatever it is. */
+extern bool h5ad_array_measure(H5adFile *file, hid_t dataset, H5adArray *out,
+							   McError *err);
 extern void h5ad_array_reset(H5adArray *array);
 
 /*
@@ -340,9 +396,156 @@ extern bool h5ad_chunks_read(H5adFile *file, hid_t dataset, unsigned rank,
 							 ManifestChunk *chunks, uint64_t n_chunks,
 							 McError *err);
 
+/* ---- slabs.c: an array through libhdf5, a part at a time ---- */
+
+typedef struct H5adSlabs
+{
+	H5adFile   *file;			/* borrowed */
+	hid_t		dataset;		/* borrowed */
+	hid_t		dcpl;
+	hid_t		type;			/* in memory: an element of the machine */
+	hid_t		space;			/* of the dataset */
+	unsigned	rank;
+	hsize_t		dims[2];
+	uint64_t	row_bytes;		/* of the rows of dims[0], in memory */
+	uint64_t	slab_rows;		/* read at once: whole chunks if they fit */
+	uint64_t	first;			/* row where buffer begins */
+	uint64_t	n;				/* rows in buffer */
+	uint8_t    *buffer;			/* owned */
+} H5adSlabs;
+
+/*
+ * Prepare to read dataset, which must stay open and which h5ad_array_measure
+ * or h5ad_array_read has described as array (STORED), with a buffer of about
+ * bytes.  LIMIT if a chunk is larger than half of h5ad_memory.
+ */
+extern bool h5ad_slabs_open(H5adFile *file, hid_t dataset,
+							const ManifestArray *array, uint64_t bytes,
+							H5adSlabs *out, McError *err);
+
+/*
+ * *bytes = elements from row on, which is below end, and end at most dims[0];
+ * *n (> 0) = how many rows of them are there.  They are good until the next
+ * call.  Each chunk is decoded once if row ascends from call to call; where
+ * chunks are larger than the buffer, only after h5ad_slabs_reopen.
+ */
+extern bool h5ad_slabs_at(H5adSlabs *slabs, uint64_t row, uint64_t end,
+						  const void **bytes, uint64_t *n, McError *err);
+extern void h5ad_slabs_close(H5adSlabs *slabs);
+
+/*
+ * Open *dataset, which is called name in group and has one dimension, anew if
+ * its chunks are too large for libhdf5's usual cache, so that a slab smaller
+ * than a chunk does not cost the decoding of the whole.  There must be no
+ * other handle of it.  On failure *dataset is negative.
+ */
+extern bool h5ad_slabs_reopen(H5adFile *file, hid_t group, const char *name,
+							  hid_t *dataset, McError *err);
+
+/* Long work, announced to file->options.progress about twenty times. */
+typedef struct H5adProgress
+{
+	const H5adOptions *options; /* borrowed */
+	double		total;			/* units of work, > 0 */
+	double		done;
+	int			steps;			/* announced, of H5AD_PROGRESS_STEPS */
+} H5adProgress;
+
+#define H5AD_PROGRESS_STEPS 20
+
+extern void h5ad_progress_add(H5adProgress *progress, double work);
+
+/* Bytes that transposing and storing may take: those of the options. */
+extern uint64_t h5ad_memory(const H5adFile *file);
+
+/* ---- store.c ---- */
+
+/*
+ * Put the first n_rows rows of an array of layout STORED into the manifest of
+ * writer; afterwards it has just those.  Any other layout is left alone, and
+ * with writer NULL only the shape changes.
+ */
+extern bool h5ad_array_store(H5adFile *file, hid_t dataset, uint64_t n_rows,
+							 ManifestWriter *writer, H5adArray *array,
+							 McError *err);
+
+/*
+ * If the manifest has become too large for the limit of its size (IO, EFBIG),
+ * say how much of it matrix, called name, takes.
+ */
+extern void h5ad_explain_size(const H5adMatrix *matrix, const char *name,
+							  McError *err);
+
+/* ---- matrix.c, sparse.c, transpose.c: matrices ---- */
+
+/* What obs and var demand of a matrix. */
+typedef struct H5adShape
+{
+	uint64_t	n_rows;
+	uint64_t	n_cols;			/* H5AD_ANY_COLUMNS: whatever the file says */
+} H5adShape;
+
+#define H5AD_ANY_COLUMNS UINT64_MAX
+
+/* Has it that shape?  CORRUPT if not, LIMIT for too many columns. */
+extern bool h5ad_shape_check(uint64_t n_rows, uint64_t n_cols,
+							 const H5adShape *expected, McError *err);
+
+/* Any matrix: a sparse group or a dense dataset. */
+extern bool h5ad_object_read(H5adFile *file, hid_t object,
+							 const H5adShape *expected,
+							 ManifestWriter *writer, H5adMatrix *out,
+							 McError *err);
+
+/* Does the encoding of a group say that it is a sparse matrix? */
+extern bool h5ad_is_sparse(H5adFile *file, hid_t group, bool *is,
+						   McError *err);
+
+/* A group that says of itself what it is, CSR or CSC. */
+extern bool h5ad_sparse_read(H5adFile *file, hid_t group,
+							 const H5adShape *expected,
+							 ManifestWriter *writer, H5adMatrix *out,
+							 McError *err);
+
+/*
+ * data, indices and indptr of a group, compressed by row, as a CSR matrix of
+ * n_rows x n_cols.  out was zeroed by the caller and is not reset on failure.
+ */
+extern bool h5ad_rows_read(H5adFile *file, hid_t group, uint64_t n_rows,
+						   uint64_t n_cols, ManifestWriter *writer,
+						   H5adMatrix *out, McError *err);
+
+/* The same compressed by column: the transpose, STORED. */
+extern bool h5ad_columns_read(H5adFile *file, hid_t group, uint64_t n_rows,
+							  uint64_t n_cols, ManifestWriter *writer,
+							  H5adMatrix *out, McError *err);
+
+/* Open a dataset of a sparse group; its absence is damage. */
+extern hid_t h5ad_part_open(H5adFile *file, hid_t group, const char *name,
+							McError *err);
+
+/* Check that data or indices has one dimension and at least nnz entries. */
+extern bool h5ad_part_check(const H5adArray *array, const char *name,
+							uint64_t nnz, McError *err);
+
+/*
+ * Read indptr, n_lines + 1 numbers that ascend from 0, into *indptr, owned by
+ * the caller.  line is "row" or "column".
+ */
+extern bool h5ad_indptr_read(H5adFile *file, hid_t group, uint64_t n_lines,
+							 const char *line, uint64_t **indptr,
+							 McError *err);
+
 /* ---- filter.c ---- */
 
-/* Make libhdf5 read LZF, which h5py has but libhdf5 has not. */
+/* Make libhdf5 read the filters of src/codec that it has not. */
 extern bool h5ad_filter_register(McError *err);
+
+/*
+ * Announce the dataset that H5Dread is called for next, with its creation
+ * property list, so that the filters know how long its chunks are.  dcpl < 0:
+ * none; then they guess.
+ */
+extern void h5ad_filter_expect(hid_t dataset, hid_t dcpl);
 
 #endif							/* MC_H5AD_INTERNAL_H */

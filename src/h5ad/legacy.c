@@ -4,7 +4,8 @@
  *
  * The first field is the index, the others are the columns.  A categorical is
  * a field of codes whose categories stand in uns/<column>_categories, for obs
- * and var alike; a single category may be a scalar.  Missing is -1.  Nothing
+ * and var alike, and in raw.cat/<column>_categories for raw.var; a single
+ * category may be a scalar.  Missing is -1.  Nothing
  * says which of the two dataframes the categories belong to, so a field that
  * holds anything but their codes is what it is: integers, as anndata has it.
  * Seen in files written by anndata 0.5 and 0.6 and by kb-python.
@@ -15,6 +16,28 @@
 
 #define SUFFIX "_categories"
 
+/* The group of the categories: uns, or raw.cat for raw.var if there is one. */
+static bool
+open_categories_group(H5adFrame *frame, McError *err)
+{
+	H5adFile   *file = frame->file;
+	const char *name = "raw.cat";
+	bool		exists = false;
+
+	if (frame->name == H5AD_RAW_VAR &&
+		!h5ad_exists(file, file->root, name, &exists, err))
+		return false;
+	if (!exists)
+	{
+		name = "uns";
+		if (!h5ad_exists(file, file->root, name, &exists, err))
+			return false;
+	}
+	if (exists)
+		frame->categories = h5ad_object_open(file, file->root, name, err);
+	return !exists || frame->categories >= 0;
+}
+
 /* See internal.h. */
 bool
 h5ad_legacy_open(H5adFrame *frame, McError *err)
@@ -22,7 +45,6 @@ h5ad_legacy_open(H5adFrame *frame, McError *err)
 	H5adSource	source = {frame->object, NULL};
 	hid_t		type = H5Dget_type(frame->object);
 	int			n = 0;
-	bool		exists;
 	bool		ok = true;
 
 	if (type < 0)
@@ -50,12 +72,7 @@ h5ad_legacy_open(H5adFrame *frame, McError *err)
 		return false;
 	if (frame->index == NULL)
 		return mc_error(err, MC_CORRUPT, "has no fields");
-	if (!h5ad_exists(frame->file, frame->file->root, "uns", &exists, err))
-		return false;
-	if (exists)
-		frame->categories = h5ad_object_open(frame->file, frame->file->root,
-											 "uns", err);
-	return !exists || frame->categories >= 0;
+	return open_categories_group(frame, err);
 }
 
 /* The dataset uns/<name>_categories, or negative; false on failure. */

@@ -127,6 +127,19 @@ h5ad_text_add(H5adText *text, const char *string, size_t length, McError *err)
 	return true;
 }
 
+/* See h5ad.h. */
+char *
+h5ad_name_clean(const char *name, McError *err)
+{
+	H5adText	text = {.n = 0};
+	char	   *clean = NULL;
+
+	if (h5ad_text_add(&text, name, strlen(name), err))
+		clean = mc_strndup(text.bytes ? text.bytes : "", text.length, err);
+	h5ad_text_reset(&text);
+	return clean;
+}
+
 /* See internal.h. */
 void
 h5ad_text_reset(H5adText *text)

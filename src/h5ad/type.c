@@ -15,6 +15,7 @@
 #include <strings.h>
 
 #define MAX_MEMBERS 16			/* of an enumeration that may be boolean */
+#define MAX_FLOAT 16			/* bytes: NumPy's longdouble */
 
 /* Value of an enumeration's member as an integer. */
 static bool
@@ -128,7 +129,7 @@ h5ad_type_describe(H5adFile *file, hid_t type, H5adType *out, McError *err)
 		snprintf(out->words, sizeof(out->words), "%sint%u",
 				 out->is_unsigned ? "u" : "", (unsigned) out->size * 8);
 	}
-	else if (class == H5T_FLOAT && out->size <= 8)
+	else if (class == H5T_FLOAT && out->size <= MAX_FLOAT)
 	{
 		out->class = H5AD_CLASS_FLOAT;
 		snprintf(out->words, sizeof(out->words), "float%u",
@@ -247,6 +248,78 @@ h5ad_type_element(H5adFile *file, hid_t type, ManifestElement *element,
 						  described.class == H5AD_CLASS_OTHER ||
 						  described.class == H5AD_CLASS_STRING ?
 						  described.words : "an unusual number type");
+}
+
+/* The element for an integer of any precision up to 64 bits. */
+static bool
+standard_integer(hid_t type, ManifestElement *element)
+{
+	size_t		precision = H5Tget_precision(type);
+	H5T_sign_t	sign = H5Tget_sign(type);
+	size_t		size = 1;
+
+	if (precision < 1 || precision > 64 ||
+		(sign != H5T_SGN_2 && sign != H5T_SGN_NONE))
+		return false;
+	while (size * 8 < precision)
+		size *= 2;
+	switch (size)
+	{
+		case 1:
+			*element = sign == H5T_SGN_2 ? MANIFEST_INT8 : MANIFEST_UINT8;
+			break;
+		case 2:
+			*element = sign == H5T_SGN_2 ? MANIFEST_INT16 : MANIFEST_UINT16;
+			break;
+		case 4:
+			*element = sign == H5T_SGN_2 ? MANIFEST_INT32 : MANIFEST_UINT32;
+			break;
+		default:
+			*element = sign == H5T_SGN_2 ? MANIFEST_INT64 : MANIFEST_UINT64;
+			break;
+	}
+	return true;
+}
+
+/*
+ * The element for a float whose fields are no wider than the element's, and
+ * whose exponent is biased as IEEE 754 has it.
+ */
+static bool
+standard_float(hid_t type, ManifestElement *element)
+{
+	size_t		spos;
+	size_t		epos;
+	size_t		esize;
+	size_t		mpos;
+	size_t		msize;
+
+	if (H5Tget_fields(type, &spos, &epos, &esize, &mpos, &msize) < 0 ||
+		H5Tget_norm(type) != H5T_NORM_IMPLIED || esize < 2 || esize > 11 ||
+		H5Tget_ebias(type) != ((size_t) 1 << (esize - 1)) - 1)
+		return false;
+	if (esize <= 8 && msize <= 23)
+		*element = MANIFEST_FLOAT32;
+	else
+		*element = MANIFEST_FLOAT64;
+	return msize <= 52;
+}
+
+/* See internal.h. */
+bool
+h5ad_type_standard(hid_t type, ManifestElement *element)
+{
+	H5T_order_t order = H5Tget_order(type);
+	bool		found = false;
+
+	if (order != H5T_ORDER_LE && order != H5T_ORDER_BE)
+		return false;
+	if (H5Tget_class(type) == H5T_INTEGER)
+		found = standard_integer(type, element);
+	else if (H5Tget_class(type) == H5T_FLOAT)
+		found = standard_float(type, element);
+	H5Eclear2(H5E_DEFAULT);
+	return found;
 }
 
 /* See internal.h. */

@@ -47,9 +47,9 @@ h5ad_storage_check(H5adFile *file, hid_t dcpl, H5D_layout_t *layout,
 	return true;
 }
 
-/* Check the filters of a creation property list. */
-static bool
-check_filters(H5adFile *file, hid_t dcpl, McError *err)
+/* See internal.h. */
+bool
+h5ad_filters_check(H5adFile *file, hid_t dcpl, McError *err)
 {
 	int			n = H5Pget_nfilters(dcpl);
 
@@ -96,9 +96,13 @@ measure(H5adFile *file, const H5adSource *source, bool scalar_ok,
 	h5ad_handle_close(space);
 	if (class == H5S_NO_CLASS)
 		return h5ad_failed(file, err, "could not read its shape");
-	if (class == H5S_NULL)
-		return mc_error(err, MC_UNSUPPORTED, "is an empty dataspace");
 	*scalar = class == H5S_SCALAR;
+	if (class == H5S_NULL)
+	{
+		*n = 0;
+		return scalar_ok ||
+			mc_error(err, MC_UNSUPPORTED, "is an empty dataspace");
+	}
 	if (*scalar && !scalar_ok)
 		return mc_error(err, MC_UNSUPPORTED, "is a single value");
 	if (!*scalar && rank != 1)
@@ -139,6 +143,7 @@ value_type(const H5adSource *source)
 static void
 close_source(OpenSource *open)
 {
+	h5ad_filter_expect(-1, -1);
 	h5ad_handle_close(open->type);
 	h5ad_handle_close(open->dcpl);
 }
@@ -167,11 +172,13 @@ open_source(H5adFile *file, const H5adSource *source, bool scalar_ok,
 	else
 		ok = h5ad_type_describe(file, open->type, &open->described, err) &&
 			h5ad_storage_check(file, open->dcpl, &open->layout, err) &&
-			check_filters(file, open->dcpl, err);
+			h5ad_filters_check(file, open->dcpl, err);
 	if (ok && open->described.class == H5AD_CLASS_OTHER)
 		ok = mc_error(err, MC_UNSUPPORTED, "has values of %s",
 					  open->described.words);
-	if (!ok)
+	if (ok)
+		h5ad_filter_expect(source->dataset, open->dcpl);
+	else
 		close_source(open);
 	return ok;
 }

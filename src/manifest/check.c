@@ -224,6 +224,24 @@ check_chunked(const ManifestArray *array, McError *err)
 	return true;
 }
 
+/*
+ * The sections of an array with length bytes of elements in the manifest, or
+ * with 0: it is not STORED, or empty.
+ */
+static bool
+check_stored(const CheckState *state, const ManifestArray *array,
+			 uint64_t length, McError *err)
+{
+	uint64_t	n_blocks = length / MANIFEST_BLOCK_BYTES +
+		(length % MANIFEST_BLOCK_BYTES != 0);
+
+	if (array->stored.offset % MANIFEST_BLOCK_BYTES != 0 ||
+		array->stored.checksum != 0)
+		return refuse(err, "A stored array is misplaced, or has a checksum");
+	return check_section(state, &array->stored, length, 1, err) &&
+		check_section(state, &array->blocks, n_blocks, sizeof(uint64_t), err);
+}
+
 /* An array that exists; its sections by layout. */
 static bool
 check_array(const CheckState *state, const ManifestArray *array, McError *err)
@@ -233,11 +251,15 @@ check_array(const CheckState *state, const ManifestArray *array, McError *err)
 	uint64_t	end;
 	bool		chunked = array->layout == MANIFEST_CHUNKED;
 	bool		compact = array->layout == MANIFEST_COMPACT;
+	bool		stored = array->layout == MANIFEST_STORED;
 
 	if (size == 0 || array->big_endian > 1)
 		return refuse(err, "An array has an unknown element type");
+	if (stored && array->big_endian !=
+		(__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__))
+		return refuse(err, "A stored array has another byte order");
 	if (array->layout < MANIFEST_CONTIGUOUS ||
-		array->layout > MANIFEST_COMPACT ||
+		array->layout > MANIFEST_STORED ||
 		(array->rank != 1 && array->rank != 2) ||
 		(array->rank == 1 && array->dims[1] != 1))
 		return refuse(err, "An array has an unknown layout or rank");
@@ -253,7 +275,8 @@ check_array(const CheckState *state, const ManifestArray *array, McError *err)
 		return false;
 	return check_section(state, &array->chunks, chunked ? array->n_chunks : 0,
 						 sizeof(ManifestChunk), err) &&
-		check_section(state, &array->compact, compact ? bytes : 0, 1, err);
+		check_section(state, &array->compact, compact ? bytes : 0, 1, err) &&
+		check_stored(state, array, stored ? bytes : 0, err);
 }
 
 /* An array that does not exist has no sections. */
@@ -264,7 +287,8 @@ check_no_array(const CheckState *state, const ManifestArray *array,
 	if (array->layout != MANIFEST_NO_ARRAY)
 		return refuse(err, "A matrix has an array too many");
 	return check_section(state, &array->chunks, 0, 1, err) &&
-		check_section(state, &array->compact, 0, 1, err);
+		check_section(state, &array->compact, 0, 1, err) &&
+		check_stored(state, array, 0, err);
 }
 
 /* The arrays of a CSR matrix. */
@@ -301,6 +325,24 @@ check_dense(const CheckState *state, const ManifestMatrixRecord *record,
 	return true;
 }
 
+/* What a matrix was made from: its flags, and the elements in the file. */
+static bool
+check_origin(const ManifestMatrixRecord *record, McError *err)
+{
+	bool		stored = record->data.layout == MANIFEST_STORED;
+
+	if ((record->flags & ~(uint32_t) MANIFEST_TRANSPOSED) != 0 ||
+		(record->flags != 0 && record->kind != MANIFEST_CSR))
+		return refuse(err, "A matrix has unknown flags");
+	if (record->flags != 0 &&
+		(!stored || record->indices.layout != MANIFEST_STORED))
+		return refuse(err, "A transposed matrix is not stored");
+	if (manifest_element_size(record->file_element) == 0 ||
+		(!stored && record->file_element != record->data.element))
+		return refuse(err, "A matrix has an unknown element type in the file");
+	return true;
+}
+
 /* Matrix i. */
 static bool
 check_matrix(CheckState *state, const ManifestMatrixRecord *record,
@@ -314,7 +356,8 @@ check_matrix(CheckState *state, const ManifestMatrixRecord *record,
 		return refuse(err, "A matrix beside the layer is not of obsm");
 	if (is_layer && record->kind == MANIFEST_NO_MATRIX)
 	{
-		if (record->n_rows != 0 || record->n_cols != 0 || record->nnz != 0)
+		if (record->n_rows != 0 || record->n_cols != 0 || record->nnz != 0 ||
+			record->flags != 0 || record->file_element != 0)
 			return refuse(err, "A missing matrix has a shape");
 		return check_section(state, &record->indptr, 0, 1, err) &&
 			check_no_array(state, &record->data, err) &&
@@ -324,6 +367,8 @@ check_matrix(CheckState *state, const ManifestMatrixRecord *record,
 		record->n_cols > MANIFEST_MAX_ROWS ||
 		(is_layer && record->n_cols != state->header->n_vars))
 		return refuse(err, "A matrix has a wrong shape");
+	if (!check_origin(record, err))
+		return false;
 	if (record->kind == MANIFEST_CSR)
 		return check_csr(state, record, err);
 	if (record->kind == MANIFEST_DENSE)

@@ -3,7 +3,7 @@
  *		Names of HDF5 filters, for people.
  *
  * Numbers registered with The HDF Group that h5ad files are seen with.  Which
- * of them can be undone is another matter: see matrix/filter.c for matrices
+ * of them can be undone is another matter: see codec/filter.c for matrices
  * and h5ad/filter.c for obs and var.
  */
 #include "manifest/format.h"

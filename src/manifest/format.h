@@ -241,7 +241,8 @@ typedef struct ManifestMatrixRecord
 	uint32_t	kind;			/* ManifestMatrixKind */
 	uint32_t	flags;			/* MANIFEST_TRANSPOSED */
 	uint32_t	file_element;	/* ManifestElement of the data in the file,
-								 * which a STORED array may have narrower */
+								 * which a STORED array may have narrower, and
+								 * which decides how duplicates are summed */
 	uint32_t	reserved;
 	uint64_t	n_rows;			/* n_obs; 0 for NO_MATRIX */
 	uint64_t	n_cols;			/* n_vars for matrix 0; 0 for NO_MATRIX */
@@ -277,8 +278,9 @@ typedef struct ManifestHeader
 	uint64_t	directory_offset;
 	uint64_t	directory_length;	/* records and names */
 	uint64_t	directory_checksum;	/* XXH3_64bits of the directory */
-	uint64_t	fingerprint[2];	/* of contents: obs, var, row pointers and the
-								 * shape; the same for every copy of a file */
+	uint64_t	fingerprint[2];	/* of contents: obs, var, row pointers, shapes
+								 * and STORED arrays; the same for every copy
+								 * of a file */
 	uint64_t	checksum;		/* XXH3_64bits of the header before it */
 } ManifestHeader;
 

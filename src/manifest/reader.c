@@ -32,6 +32,9 @@ struct Manifest
 	/* views, [as columns]; owned */
 	ManifestColumn *views;
 	bool	   *loaded;
+	/* blocks of STORED arrays that were summed: bit i & 7 of byte i >> 3 for
+	 * the bytes from i * MANIFEST_BLOCK_BYTES on; owned, NULL before the first */
+	uint8_t    *summed;
 };
 
 /* Stands for sections of length 0, so that no pointer to values is NULL. */
@@ -181,6 +184,7 @@ manifest_close(Manifest *m)
 	mc_free(m->directory);
 	mc_free(m->views);
 	mc_free(m->loaded);
+	mc_free(m->summed);
 	mc_free(m);
 }
 
@@ -368,6 +372,62 @@ manifest_column_digest(const Manifest *m, int frame, int i)
 	return XXH3_64bits(content, sizeof(content));
 }
 
+/* Check the sum of block i of a STORED array, and note that it was. */
+static bool
+sum_block(Manifest *m, const ManifestArray *array, uint64_t i, McError *err)
+{
+	uint64_t	begin = i * MANIFEST_BLOCK_BYTES;
+	uint64_t	n = array->stored.length - begin;
+	uint64_t	at = array->stored.offset + begin;
+	uint64_t	slot = at / MANIFEST_BLOCK_BYTES;
+	const void *checksums;
+
+	if (m->summed == NULL)
+		m->summed = mc_alloc_zero(m->header.length / MANIFEST_BLOCK_BYTES / 8 +
+								  1, 1, err);
+	if (m->summed == NULL ||
+		!manifest_section(m, &array->blocks, "checksums of a stored array",
+						  &checksums, err))
+		return false;
+	n = n < MANIFEST_BLOCK_BYTES ? n : MANIFEST_BLOCK_BYTES;
+	if (((const uint64_t *) checksums)[i] != XXH3_64bits(m->map + at,
+														 (size_t) n))
+	{
+		mc_error(err, MC_MANIFEST, "manifest is damaged at a stored array");
+		return mc_error_detail(err, "The checksum of %llu bytes at offset "
+							   "%llu is wrong.", (unsigned long long) n,
+							   (unsigned long long) at);
+	}
+	m->summed[slot >> 3] |= (uint8_t) (1 << (slot & 7));
+	return true;
+}
+
+/* See reader.h. */
+bool
+manifest_stored(Manifest *m, const ManifestArray *array, uint64_t begin,
+				uint64_t n, const void **bytes, McError *err)
+{
+	uint64_t	first = array->stored.offset / MANIFEST_BLOCK_BYTES;
+	uint64_t	end = begin + n;
+
+	*bytes = NULL;
+	if (begin > array->stored.length || n > array->stored.length - begin)
+		return mc_error(err, MC_MANIFEST,
+						"stored array of the manifest is too short");
+	for (uint64_t i = begin / MANIFEST_BLOCK_BYTES;
+		 n > 0 && i <= (end - 1) / MANIFEST_BLOCK_BYTES; i++)
+	{
+		uint64_t	slot = first + i;
+
+		if ((m->summed == NULL || (m->summed[slot >> 3] >> (slot & 7) & 1) == 0)
+			&& !sum_block(m, array, i, err))
+			return false;
+	}
+	*bytes = n > 0 ? (const void *) (m->map + array->stored.offset + begin) :
+		no_bytes;
+	return true;
+}
+
 /* Check the sections of a dataset. */
 static bool
 verify_array(Manifest *m, const ManifestArray *array, McError *err)
@@ -375,7 +435,8 @@ verify_array(Manifest *m, const ManifestArray *array, McError *err)
 	const void *bytes;
 
 	return manifest_section(m, &array->chunks, "a chunk table", &bytes, err) &&
-		manifest_section(m, &array->compact, "a compact array", &bytes, err);
+		manifest_section(m, &array->compact, "a compact array", &bytes, err) &&
+		manifest_stored(m, array, 0, array->stored.length, &bytes, err);
 }
 
 /* See reader.h. */

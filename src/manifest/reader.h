@@ -3,10 +3,11 @@
  *		Read a manifest, trusting nothing in it.
  *
  * manifest_open maps the file read-only, copies the directory into private
- * memory and checks its structure (invariants 1, 2, 5, 6, 8 of format.h as
+ * memory and checks its structure (invariants 1, 2, 5, 6, 8, 9 of format.h as
  * far as they need no section's bytes).  A section's checksum is checked the
- * first time that it is asked for.  Values inside sections are checked where
- * they are used, by the inline accessors below.
+ * first time that it is asked for, a STORED array's block by block.  Values
+ * inside sections are checked where they are used, by the inline accessors
+ * below.
  *
  * What no reader of a mapping can bear is a file that is made shorter while
  * it is mapped: whoever replaces a manifest must rename, never write in place.

@@ -2,24 +2,19 @@
  * writer.c
  *		Write a manifest to a descriptor.
  *
- * Sections go out as they come, through one buffer; records and names are
- * kept and written at the end as the directory, and the header last, after a
- * sync: a torn file has no magic.  All writes are pwrite, so that the
- * descriptor's position does not matter.
+ * Sections go out as they come; records and names are kept and written at
+ * the end as the directory, and the header last, after a sync: a torn file
+ * has no magic.
  */
 #include "manifest/writer.h"
 
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 #include <xxhash.h>
 
 #include "base/memory.h"
 #include "manifest/narrow.h"
+#include "manifest/output.h"
 #include "manifest/rank.h"
-
-#define BUFFER_SIZE		((size_t) 1 << 18)
-#define SECTION_ALIGN	64
 
 /* A growing array of bytes or records. */
 typedef struct Pile
@@ -31,13 +26,9 @@ typedef struct Pile
 
 struct ManifestWriter
 {
-	int			fd;				/* the caller's */
 	bool		finished;
 	ManifestHeader header;
-	/* output */
-	uint64_t	offset;			/* file offset of the buffer's first byte */
-	size_t		used;			/* bytes in buffer */
-	uint8_t    *buffer;			/* owned, BUFFER_SIZE */
+	ManifestOutput output;
 	/* directory; records hold offsets into names */
 	bool		has_index[2];	/* [ManifestFrame] */
 	bool		has_matrix;
@@ -50,91 +41,12 @@ struct ManifestWriter
 	Pile		digest;			/* bytes that the fingerprint is made of */
 };
 
-/* --- output --- */
-
-/* pwrite all of it. */
-static bool
-write_at(ManifestWriter *w, const void *bytes, size_t length, uint64_t offset,
-		 McError *err)
-{
-	const uint8_t *next = bytes;
-
-	while (length > 0)
-	{
-		ssize_t		written = pwrite(w->fd, next, length, (off_t) offset);
-
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written == 0)
-			errno = ENOSPC;
-		if (written <= 0)
-			return mc_error(err, MC_IO, "could not write the manifest: %s",
-							strerror(errno));
-		next += written;
-		length -= (size_t) written;
-		offset += (uint64_t) written;
-	}
-	return true;
-}
-
-/* Write what the buffer holds. */
-static bool
-flush_buffer(ManifestWriter *w, McError *err)
-{
-	if (!write_at(w, w->buffer, w->used, w->offset, err))
-		return false;
-	w->offset += w->used;
-	w->used = 0;
-	return true;
-}
-
-/* Append bytes to the manifest. */
-static bool
-put(ManifestWriter *w, const void *bytes, size_t length, McError *err)
-{
-	if (length > BUFFER_SIZE - w->used && !flush_buffer(w, err))
-		return false;
-	if (length >= BUFFER_SIZE)
-	{
-		if (!write_at(w, bytes, length, w->offset, err))
-			return false;
-		w->offset += length;
-		return true;
-	}
-	if (length > 0)
-		memcpy(w->buffer + w->used, bytes, length);
-	w->used += length;
-	return true;
-}
-
-/* Append zeros up to the next multiple of SECTION_ALIGN. */
-static bool
-put_padding(ManifestWriter *w, McError *err)
-{
-	static const uint8_t zeros[SECTION_ALIGN] = {0};
-	uint64_t	position = w->offset + w->used;
-
-	return put(w, zeros, (size_t) (-position % SECTION_ALIGN), err);
-}
-
 /* Write n elements of size bytes as a section; n = 0 makes none. */
 static bool
 put_section(ManifestWriter *w, const void *items, uint64_t n, size_t size,
 			ManifestSection *section, McError *err)
 {
-	uint64_t	length;
-
-	memset(section, 0, sizeof(*section));
-	if (!mc_multiply(n, size, &length) || length > SIZE_MAX / 2)
-		return mc_error(err, MC_LIMIT, "section of the manifest is too large");
-	if (length == 0)
-		return true;
-	if (!put_padding(w, err))
-		return false;
-	section->offset = w->offset + w->used;
-	section->length = length;
-	section->checksum = XXH3_64bits(items, (size_t) length);
-	return put(w, items, (size_t) length, err);
+	return manifest_output_section(&w->output, items, n, size, section, err);
 }
 
 /* --- piles --- */
@@ -414,6 +326,19 @@ check_indptr(const ManifestMatrixData *matrix, McError *err)
 	return true;
 }
 
+/* Is the section of a STORED array the one that its shape asks for? */
+static bool
+check_stored(const ManifestArray *array, McError *err)
+{
+	uint64_t	length;
+
+	if (!mc_multiply(array->dims[0], array->dims[1], &length) ||
+		!mc_multiply(length, manifest_element_size(array->element), &length) ||
+		length != array->stored.length)
+		return mc_error(err, MC_INVALID, "stored array has the wrong length");
+	return true;
+}
+
 /* Copy an array's description and write its sections. */
 static bool
 put_array(ManifestWriter *w, const ManifestArray *array,
@@ -423,6 +348,10 @@ put_array(ManifestWriter *w, const ManifestArray *array,
 	*out = *array;
 	memset(&out->chunks, 0, sizeof(out->chunks));
 	memset(&out->compact, 0, sizeof(out->compact));
+	if (array->layout == MANIFEST_STORED)
+		return check_stored(array, err);
+	memset(&out->stored, 0, sizeof(out->stored));
+	memset(&out->blocks, 0, sizeof(out->blocks));
 	if (array->layout == MANIFEST_CHUNKED &&
 		!put_section(w, chunks, array->n_chunks, sizeof(ManifestChunk),
 					 &out->chunks, err))
@@ -431,18 +360,46 @@ put_array(ManifestWriter *w, const ManifestArray *array,
 		put_section(w, compact, compact_length, 1, &out->compact, err);
 }
 
+/* Take the content of a STORED array into the fingerprint. */
+static bool
+digest_array(ManifestWriter *w, const ManifestArray *array, McError *err)
+{
+	uint64_t	shape[] = {array->rank, array->dims[0], array->dims[1],
+		array->element};
+
+	return array->layout != MANIFEST_STORED ||
+		(digest_add(w, shape, sizeof(shape), err) &&
+		 digest_section(w, &array->blocks, err));
+}
+
 /* Take a matrix's shape and row pointers into the fingerprint. */
 static bool
 digest_matrix(ManifestWriter *w, const ManifestMatrixData *matrix,
 			  const ManifestMatrixRecord *record, McError *err)
 {
-	uint64_t	shape[] = {record->kind, record->n_rows, record->n_cols,
-		record->nnz, record->data.element, record->indices.element,
-		record->name_length};
+	uint64_t	shape[] = {record->kind, record->flags, record->file_element,
+		record->n_rows, record->n_cols, record->nnz, record->data.element,
+		record->indices.element, record->name_length};
 
 	return digest_add(w, shape, sizeof(shape), err) &&
 		digest_add(w, matrix->name, (size_t) record->name_length, err) &&
-		digest_section(w, &record->indptr, err);
+		digest_section(w, &record->indptr, err) &&
+		digest_array(w, &record->data, err) &&
+		digest_array(w, &record->indices, err);
+}
+
+/* The row pointers and indices of a CSR matrix. */
+static bool
+put_sparse(ManifestWriter *w, const ManifestMatrixData *matrix,
+		   ManifestMatrixRecord *record, McError *err)
+{
+	record->nnz = matrix->nnz;
+	return check_indptr(matrix, err) &&
+		put_section(w, matrix->indptr, matrix->n_rows + 1, sizeof(uint64_t),
+					&record->indptr, err) &&
+		put_array(w, &matrix->indices, matrix->indices_chunks,
+				  matrix->indices_compact, matrix->indices_compact_length,
+				  &record->indices, err);
 }
 
 /* Write a matrix and make its record. */
@@ -459,6 +416,9 @@ make_matrix(ManifestWriter *w, const ManifestMatrixData *matrix,
 		return false;
 	if (matrix->kind == MANIFEST_NO_MATRIX)
 		return digest_matrix(w, matrix, record, err);
+	record->flags = matrix->flags;
+	record->file_element = matrix->data.layout == MANIFEST_STORED ?
+		matrix->file_element : matrix->data.element;
 	record->n_rows = matrix->n_rows;
 	record->n_cols = matrix->n_cols;
 	if (matrix->n_rows != w->header.n_obs)
@@ -468,20 +428,11 @@ make_matrix(ManifestWriter *w, const ManifestMatrixData *matrix,
 							   (unsigned long long) matrix->n_rows,
 							   (unsigned long long) w->header.n_obs);
 	}
-	if (matrix->kind == MANIFEST_CSR)
-	{
-		record->nnz = matrix->nnz;
-		if (!check_indptr(matrix, err) ||
-			!put_section(w, matrix->indptr, matrix->n_rows + 1,
-						 sizeof(uint64_t), &record->indptr, err) ||
-			!put_array(w, &matrix->indices, matrix->indices_chunks,
-					   matrix->indices_compact,
-					   matrix->indices_compact_length, &record->indices, err))
-			return false;
-	}
-	return put_array(w, &matrix->data, matrix->data_chunks,
-					 matrix->data_compact, matrix->data_compact_length,
-					 &record->data, err) &&
+	return (matrix->kind != MANIFEST_CSR ||
+			put_sparse(w, matrix, record, err)) &&
+		put_array(w, &matrix->data, matrix->data_chunks,
+				  matrix->data_compact, matrix->data_compact_length,
+				  &record->data, err) &&
 		digest_matrix(w, matrix, record, err);
 }
 
@@ -523,6 +474,17 @@ manifest_writer_add_matrix(ManifestWriter *w, const ManifestMatrixData *matrix,
 
 /* See writer.h. */
 bool
+manifest_writer_stored_open(ManifestWriter *w, uint64_t length,
+							ManifestStored **out, McError *err)
+{
+	*out = NULL;
+	if (w->finished)
+		return mc_error(err, MC_INVALID, "the manifest is finished");
+	return manifest_stored_begin(&w->output, length, out, err);
+}
+
+/* See writer.h. */
+bool
 manifest_writer_add_skipped(ManifestWriter *w, const char *name,
 							const char *reason, McError *err)
 {
@@ -553,14 +515,11 @@ manifest_writer_begin(int fd, const ManifestIdentity *identity,
 	w = mc_alloc_zero(1, sizeof(*w), err);
 	if (w == NULL)
 		return false;
-	w->buffer = mc_alloc(BUFFER_SIZE, 1, err);
-	if (w->buffer == NULL)
+	if (!manifest_output_init(&w->output, fd, err))
 	{
 		mc_free(w);
 		return false;
 	}
-	w->fd = fd;
-	w->offset = MANIFEST_DATA_START;
 	w->header.identity = *identity;
 	w->header.n_obs = n_obs;
 	w->header.n_vars = n_vars;
@@ -605,7 +564,7 @@ fill_header(ManifestWriter *w, const Pile *directory)
 	header->n_matrices = (uint32_t) w->matrices.n + 1;
 	header->n_skipped = (uint32_t) w->skipped.n;
 	header->names_length = w->names.n;
-	header->directory_offset = w->offset + w->used;
+	header->directory_offset = manifest_output_position(&w->output);
 	header->directory_length = directory->n;
 	header->directory_checksum = XXH3_64bits(directory->items, directory->n);
 	header->length = header->directory_offset + header->directory_length;
@@ -614,19 +573,6 @@ fill_header(ManifestWriter *w, const Pile *directory)
 	header->fingerprint[1] = fingerprint.high64;
 	header->checksum = XXH3_64bits(header,
 								   offsetof(ManifestHeader, checksum));
-}
-
-/* Wait until all that was written is on disk. */
-static bool
-sync_manifest(ManifestWriter *w, McError *err)
-{
-	while (fdatasync(w->fd) != 0)
-	{
-		if (errno != EINTR)
-			return mc_error(err, MC_IO, "could not sync the manifest: %s",
-							strerror(errno));
-	}
-	return true;
 }
 
 /* See writer.h. */
@@ -641,22 +587,27 @@ manifest_writer_finish(ManifestWriter *w, McError *err)
 		!w->has_index[MANIFEST_VAR] || !w->has_matrix)
 		return mc_error(err, MC_INVALID,
 						"the manifest lacks an index or the matrix");
+	if (w->output.open != NULL)
+		return mc_error(err, MC_INVALID,
+						"an array of the manifest is still open");
 	if (w->columns[MANIFEST_OBS].n > INT32_MAX / 2 ||
 		w->columns[MANIFEST_VAR].n > INT32_MAX / 2 ||
 		w->matrices.n > INT32_MAX / 2 || w->skipped.n > INT32_MAX / 2)
 		return mc_error(err, MC_LIMIT, "too many elements for a manifest");
 	w->finished = true;
-	done = put_padding(w, err) &&
+	done = manifest_output_pad(&w->output, err) &&
 		digest_add(w, shape, sizeof(shape), err) &&
 		collect_directory(w, &directory, err);
 	if (done)
 	{
 		fill_header(w, &directory);
-		done = put(w, directory.items, directory.n, err) &&
-			flush_buffer(w, err) &&
-			sync_manifest(w, err) &&
-			write_at(w, &w->header, sizeof(w->header), 0, err) &&
-			sync_manifest(w, err);
+		done = manifest_output_put(&w->output, directory.items, directory.n,
+								   err) &&
+			manifest_output_flush(&w->output, err) &&
+			manifest_output_sync(&w->output, err) &&
+			manifest_output_write(&w->output, &w->header, sizeof(w->header), 0,
+								  err) &&
+			manifest_output_sync(&w->output, err);
 	}
 	mc_free(directory.items);
 	return done;
@@ -674,6 +625,6 @@ manifest_writer_close(ManifestWriter *w)
 	mc_free(w->skipped.items);
 	mc_free(w->names.items);
 	mc_free(w->digest.items);
-	mc_free(w->buffer);
+	manifest_output_reset(&w->output);
 	mc_free(w);
 }

@@ -45,7 +45,7 @@ typedef struct ManifestMatrixData
 	const char *name;			/* "X", "layers/counts", "obsm/X_pca" */
 	ManifestMatrixKind kind;
 	uint32_t	flags;			/* MANIFEST_TRANSPOSED */
-	ManifestElement file_element;	/* of the data in the file */
+	ManifestElement file_element;	/* STORED only: of the data in the file */
 	uint64_t	n_rows;
 	uint64_t	n_cols;
 	uint64_t	nnz;
@@ -89,11 +89,13 @@ extern bool manifest_writer_add_matrix(ManifestWriter *w,
 /*
  * Elements that the manifest itself holds (layout STORED).  Open a section of
  * length bytes, append exactly that many in their order, and close it, which
- * fills layout, stored and blocks of array and frees the struct; that array
- * then goes into a ManifestMatrixData.  Several may be open at once, between
- * other calls, and appended to in turn.  What is open when the writer is
- * closed is freed by it.  Fails with IO, NO_MEMORY; INVALID for more or fewer
- * bytes than were announced.
+ * fills layout, stored and blocks of array and frees the struct, even when it
+ * fails; that array then goes into a ManifestMatrixData.  Several may be open
+ * at once, between other calls, and appended to in turn.  The file reaches to
+ * the end of the section from the first call on.  What is open when the
+ * writer is closed is freed by it; nothing may be open when it finishes.
+ * Fails with IO (EFBIG: beyond the limit of file sizes), NO_MEMORY, LIMIT;
+ * INVALID for more or fewer bytes than were announced.
  */
 typedef struct ManifestStored ManifestStored;
 extern bool manifest_writer_stored_open(ManifestWriter *w, uint64_t length,

@@ -79,9 +79,9 @@ index_out_of_range(const Matrix *matrix, uint64_t row, const int32_t *indices,
 						   (unsigned long long) n_cols);
 }
 
-/* Raise the error for a map that points outside the result. */
-static bool
-map_out_of_range(uint64_t n_out, McError *err)
+/* See internal.h. */
+bool
+matrix_map_out_of_range(uint64_t n_out, McError *err)
 {
 	return mc_error(err, MC_INVALID, "column map points outside %llu columns",
 					(unsigned long long) n_out);
@@ -109,7 +109,7 @@ map_entries(const MatrixColumns *columns, size_t n, const int32_t *indices,
 		wrong |= !keep & (column != -1);
 	}
 	*n_out = kept;
-	return !wrong || map_out_of_range(columns->n_out, err);
+	return !wrong || matrix_map_out_of_range(columns->n_out, err);
 }
 
 /* Sort n entries by column and sum those of one column. */
@@ -217,7 +217,7 @@ matrix_assemble_nonzero(Matrix *matrix, const MatrixColumns *columns,
 	}
 	*n_out = kept;
 	if (wrong)
-		return map_out_of_range(columns->n_out, err);
+		return matrix_map_out_of_range(columns->n_out, err);
 	return scan_indices(out_indices, kept, columns->n_out).ascending ||
 		sort_entries(matrix, out_indices, out_values, kept, n_out, err);
 }
@@ -239,7 +239,7 @@ matrix_assemble_dense(const MatrixColumns *columns, const MatrixSpan *spans,
 			if ((uint32_t) column < limit)
 				out[column] = row[c];
 			else if (column != -1)
-				return map_out_of_range(columns->n_out, err);
+				return matrix_map_out_of_range(columns->n_out, err);
 		}
 	}
 	return true;

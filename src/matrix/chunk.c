@@ -126,8 +126,8 @@ static bool
 decode_chunk(Matrix *matrix, MatrixSource *source, int fd,
 			 const ManifestChunk *entry, McError *err)
 {
-	size_t		room = matrix_filter_room(source->array,
-										  (size_t) source->chunk_bytes);
+	size_t		room = codec_filter_room(source->array,
+										 (size_t) source->chunk_bytes);
 	uint8_t    *buffers[2];
 	int			result;
 
@@ -140,9 +140,9 @@ decode_chunk(Matrix *matrix, MatrixSource *source, int fd,
 		return false;
 	buffers[0] = matrix->stored.bytes;
 	buffers[1] = matrix->spare.bytes;
-	if (!matrix_filter_decode(&matrix->codec, source->array,
-							  entry->filter_mask, buffers, entry->size,
-							  (size_t) source->chunk_bytes, &result, err))
+	if (!codec_filter_decode(&matrix->codec, source->array,
+							 entry->filter_mask, buffers, entry->size,
+							 (size_t) source->chunk_bytes, &result, err))
 		return mc_error_prefix(err, "%.100s%s: chunk at %llu", matrix->name,
 							   source->suffix,
 							   (unsigned long long) entry->address);

@@ -193,17 +193,100 @@ matrix_element_is_wide(ManifestElement element)
 		element == MANIFEST_FLOAT64;
 }
 
-/* Wide elements to 64 bits. */
-static void
-convert_exact(const MatrixSource *source, const void *e, uint64_t n,
-			  uint64_t *restrict out)
+/* See internal.h. */
+bool
+matrix_element_is_real(ManifestElement element)
 {
-	if (source->element_size == 8)
-		CONVERT(load_64(e, i, swap));
-	else if (source->array->element == MANIFEST_INT32)
-		CONVERT((uint64_t) (int64_t) (int32_t) load_32(e, i, swap));
-	else
-		CONVERT(load_32(e, i, swap));
+	return element == MANIFEST_FLOAT16 || element == MANIFEST_FLOAT32 ||
+		element == MANIFEST_FLOAT64;
+}
+
+/* See internal.h. */
+bool
+matrix_element_is_signed(ManifestElement element)
+{
+	return element == MANIFEST_INT8 || element == MANIFEST_INT16 ||
+		element == MANIFEST_INT32 || element == MANIFEST_INT64;
+}
+
+/* Integers to the bits of int64 or uint64. */
+static void
+convert_exact_integers(const MatrixSource *source, const void *e, uint64_t n,
+					   uint64_t *restrict out)
+{
+	switch ((ManifestElement) source->array->element)
+	{
+		case MANIFEST_INT8:
+			CONVERT((uint64_t) (int64_t) (int8_t) load_8(e, i, swap));
+			break;
+		case MANIFEST_INT16:
+			CONVERT((uint64_t) (int64_t) (int16_t) load_16(e, i, swap));
+			break;
+		case MANIFEST_INT32:
+			CONVERT((uint64_t) (int64_t) (int32_t) load_32(e, i, swap));
+			break;
+		case MANIFEST_UINT8:
+			CONVERT(load_8(e, i, swap));
+			break;
+		case MANIFEST_UINT16:
+			CONVERT(load_16(e, i, swap));
+			break;
+		case MANIFEST_UINT32:
+			CONVERT(load_32(e, i, swap));
+			break;
+		case MANIFEST_INT64:
+		case MANIFEST_UINT64:
+			CONVERT(load_64(e, i, swap));
+			break;
+		case MANIFEST_FLOAT16:
+		case MANIFEST_FLOAT32:
+		case MANIFEST_FLOAT64:
+			/* is_real */
+			break;
+	}
+}
+
+/* Elements to double. */
+static void
+convert_exact_reals(const MatrixSource *source, const void *e, uint64_t n,
+					double *restrict out)
+{
+	switch ((ManifestElement) source->array->element)
+	{
+		case MANIFEST_INT8:
+			CONVERT((int8_t) load_8(e, i, swap));
+			break;
+		case MANIFEST_INT16:
+			CONVERT((int16_t) load_16(e, i, swap));
+			break;
+		case MANIFEST_INT32:
+			CONVERT((int32_t) load_32(e, i, swap));
+			break;
+		case MANIFEST_INT64:
+			CONVERT((double) (int64_t) load_64(e, i, swap));
+			break;
+		case MANIFEST_UINT8:
+			CONVERT(load_8(e, i, swap));
+			break;
+		case MANIFEST_UINT16:
+			CONVERT(load_16(e, i, swap));
+			break;
+		case MANIFEST_UINT32:
+			CONVERT(load_32(e, i, swap));
+			break;
+		case MANIFEST_UINT64:
+			CONVERT((double) load_64(e, i, swap));
+			break;
+		case MANIFEST_FLOAT16:
+			CONVERT((double) float_from_half(load_16(e, i, swap)));
+			break;
+		case MANIFEST_FLOAT32:
+			CONVERT((double) float_from_bits(load_32(e, i, swap)));
+			break;
+		case MANIFEST_FLOAT64:
+			CONVERT(double_from_bits(load_64(e, i, swap)));
+			break;
+	}
 }
 
 /* See internal.h. */
@@ -211,8 +294,10 @@ void
 matrix_convert(const MatrixSource *source, const void *elements, uint64_t n,
 			   void *target)
 {
-	if (source->exact)
-		convert_exact(source, elements, n, target);
+	if (source->exact && source->is_real)
+		convert_exact_reals(source, elements, n, target);
+	else if (source->exact)
+		convert_exact_integers(source, elements, n, target);
 	else if (source->straight)
 		memcpy(target, elements, n * 4);
 	else if (source->is_index)

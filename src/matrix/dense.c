@@ -6,14 +6,18 @@
  * spans, and chunks that no span touches are left alone.  Rows are taken in
  * blocks, cut between rows of chunks, so that the raw values of a large
  * request need not fit into memory at once.
+ *
+ * Where several columns go to one, their entries are summed as duplicates of
+ * a sparse row are: in float, or, where that is too narrow, from blocks of
+ * exact elements.
  */
 #include <string.h>
 
 #include "matrix/internal.h"
 
 #define MAX_SPAN_GAP	1024	/* columns read in vain within a span */
-#define BLOCK_ELEMENTS	((uint64_t) 1 << 22)	/* raw values of a block ... */
-#define BLOCK_LIMIT		((uint64_t) 1 << 25)	/* ... cut even in a chunk */
+#define BLOCK_BYTES		((uint64_t) 1 << 24)	/* raw values of a block ... */
+#define BLOCK_LIMIT		((uint64_t) 1 << 27)	/* ... cut even in a chunk */
 
 /* Fill matrix->spans for the columns; *n_spans of them. */
 static bool
@@ -42,9 +46,57 @@ make_spans(Matrix *matrix, const MatrixColumns *columns, size_t *n_spans,
 }
 
 /*
- * End of the block of distinct rows that begins at from: a few million
- * elements, and up to the end of a row of chunks, so that no chunk is decoded
- * for two blocks unless a row of chunks is beyond all measure.
+ * *merge = several columns are mapped to one.  A map that ascends costs no
+ * more than a look; places outside of the result are for others to refuse.
+ */
+static bool
+columns_merge(Matrix *matrix, const MatrixColumns *columns, bool *merge,
+			  McError *err)
+{
+	const int32_t *map = columns->map;
+	int32_t		last = -1;
+	uint64_t	c = 0;
+	size_t		bytes = (size_t) columns->n_out / 8 + 1;
+	uint8_t    *taken;
+
+	*merge = false;
+	for (; map != NULL && c < columns->n_cols; c++)
+	{
+		if (map[c] > last)
+			last = map[c];
+		else if (map[c] != -1)
+			break;
+	}
+	if (map == NULL || c == columns->n_cols)
+		return true;
+	if (!matrix_buffer_reserve(&matrix->taken, bytes, err))
+		return false;
+	taken = matrix->taken.bytes;
+	memset(taken, 0, bytes);
+	for (c = 0; c < columns->n_cols; c++)
+	{
+		uint32_t	column = (uint32_t) map[c];
+		uint8_t		bit = (uint8_t) (1 << (column & 7));
+
+		if (column >= columns->n_out)
+			continue;
+		*merge |= (taken[column >> 3] & bit) != 0;
+		taken[column >> 3] |= bit;
+	}
+	return true;
+}
+
+/* Bytes of an element in a block. */
+static size_t
+block_width(const Matrix *matrix)
+{
+	return matrix->data.exact ? sizeof(uint64_t) : sizeof(float);
+}
+
+/*
+ * End of the block of distinct rows that begins at from: some megabytes, and
+ * up to the end of a row of chunks, so that no chunk is decoded for two blocks
+ * unless a row of chunks is beyond all measure.
  */
 static size_t
 block_end(const Matrix *matrix, size_t from)
@@ -57,11 +109,11 @@ block_end(const Matrix *matrix, size_t from)
 
 	while (to < order->n_distinct)
 	{
-		uint64_t	elements = (to + 1 - from) * n_cols;
+		uint64_t	bytes = (to + 1 - from) * n_cols * block_width(matrix);
 
-		if (elements > BLOCK_LIMIT)
+		if (bytes > BLOCK_LIMIT)
 			break;
-		if (elements > BLOCK_ELEMENTS &&
+		if (bytes > BLOCK_BYTES &&
 			(!chunked || order->keys[to] / chunk_rows !=
 			 order->keys[to - 1] / chunk_rows))
 			break;
@@ -73,7 +125,7 @@ block_end(const Matrix *matrix, size_t from)
 /* Read the spans of distinct rows [from, to) to targets, times stride. */
 static bool
 read_block(Matrix *matrix, int fd, size_t from, size_t to, size_t n_spans,
-		   const uint32_t *targets, uint64_t stride, float *target,
+		   const uint32_t *targets, uint64_t stride, void *target,
 		   McError *err)
 {
 	matrix_plan_clear(&matrix->plan);
@@ -92,13 +144,29 @@ next_block(Matrix *matrix, int fd, size_t from, size_t n_spans, size_t *to,
 	uint64_t	bytes;
 
 	*to = block_end(matrix, from);
-	if (!mc_multiply(*to - from, matrix->record->n_cols * sizeof(float),
+	if (!mc_multiply(*to - from, matrix->record->n_cols * block_width(matrix),
 					 &bytes) || bytes > SIZE_MAX)
 		return mc_error(err, MC_LIMIT, "%.100s has too long rows",
 						matrix->name);
 	return matrix_buffer_reserve(&matrix->dense, (size_t) bytes, err) &&
 		read_block(matrix, fd, from, *to, n_spans, NULL,
 				   matrix->record->n_cols, matrix->dense.bytes, err);
+}
+
+/* The entries of row i of the block in matrix->dense. */
+static bool
+take_nonzero(Matrix *matrix, const MatrixColumns *columns, size_t n_spans,
+			 size_t i, int32_t *out_indices, float *out_values, size_t *n_out,
+			 McError *err)
+{
+	const void *row = (const char *) matrix->dense.bytes +
+		i * (size_t) columns->n_cols * block_width(matrix);
+
+	if (matrix->data.exact)
+		return matrix_sum_nonzero(matrix, columns, matrix->spans, n_spans, row,
+								  out_indices, out_values, n_out, err);
+	return matrix_assemble_nonzero(matrix, columns, matrix->spans, n_spans,
+								   row, out_indices, out_values, n_out, err);
 }
 
 /* The entries of all distinct rows, in their order, to matrix->rows. */
@@ -126,12 +194,9 @@ collect_nonzero(Matrix *matrix, int fd, const MatrixColumns *columns,
 
 			if (!matrix_entries_reserve(rows, begin + columns->n_cols + 1,
 										err) ||
-				!matrix_assemble_nonzero(matrix, columns, matrix->spans,
-										 n_spans,
-										 (float *) matrix->dense.bytes +
-										 (u - from) * columns->n_cols,
-										 rows->indices + begin,
-										 rows->values + begin, &n, err))
+				!take_nonzero(matrix, columns, n_spans, u - from,
+							  rows->indices + begin, rows->values + begin,
+							  &n, err))
 				return false;
 			rows->indptr[u + 1] = (int64_t) (begin + n);
 		}
@@ -191,9 +256,49 @@ bool
 matrix_dense_read_rows(Matrix *matrix, int fd, const MatrixColumns *columns,
 					   MatrixRows *out, McError *err)
 {
+	bool		merge;
+	bool		done;
+
 	out->indptr[0] = 0;
-	return collect_nonzero(matrix, fd, columns, err) &&
-		arrange_rows(&matrix->rows, &matrix->order, out, err);
+	if (!columns_merge(matrix, columns, &merge, err))
+		return false;
+	matrix->data.exact = merge && matrix->data.is_wide;
+	done = collect_nonzero(matrix, fd, columns, err);
+	matrix->data.exact = false;
+	return done && arrange_rows(&matrix->rows, &matrix->order, out, err);
+}
+
+/* Read with a map that merges columns: by way of the entries of each row. */
+static bool
+read_merged(Matrix *matrix, int fd, const MatrixColumns *columns, float *out,
+			McError *err)
+{
+	const MatrixOrder *order = &matrix->order;
+	MatrixRows *entries = &matrix->rows;
+	size_t		n_spans;
+	size_t		to;
+
+	if (!make_spans(matrix, columns, &n_spans, err) ||
+		!matrix_entries_reserve(entries, columns->n_cols + 1, err))
+		return false;
+	memset(out, 0, order->n * (size_t) columns->n_out * sizeof(float));
+	for (size_t from = 0; from < order->n_distinct; from = to)
+	{
+		if (!next_block(matrix, fd, from, n_spans, &to, err))
+			return false;
+		for (size_t u = from; u < to; u++)
+		{
+			float	   *row = out + order->first[u] * columns->n_out;
+			size_t		n;
+
+			if (!take_nonzero(matrix, columns, n_spans, u - from,
+							  entries->indices, entries->values, &n, err))
+				return false;
+			for (size_t e = 0; e < n; e++)
+				row[entries->indices[e]] = entries->values[e];
+		}
+	}
+	return true;
 }
 
 /* Read with a map: by way of matrix->dense. */
@@ -244,10 +349,22 @@ matrix_dense_read_dense(Matrix *matrix, int fd, const MatrixColumns *columns,
 {
 	const MatrixOrder *order = &matrix->order;
 	size_t		n_out = (size_t) columns->n_out;
+	bool		merge;
+	bool		done;
 
-	if (!(columns->map != NULL ?
-		  read_mapped(matrix, fd, columns, out, err) :
-		  read_straight(matrix, fd, columns, out, err)))
+	if (!columns_merge(matrix, columns, &merge, err))
+		return false;
+	if (merge)
+	{
+		matrix->data.exact = matrix->data.is_wide;
+		done = read_merged(matrix, fd, columns, out, err);
+		matrix->data.exact = false;
+	}
+	else
+		done = columns->map != NULL ?
+			read_mapped(matrix, fd, columns, out, err) :
+			read_straight(matrix, fd, columns, out, err);
+	if (!done)
 		return false;
 	for (size_t i = 0; i < order->n; i++)
 	{

@@ -9,6 +9,9 @@
  * the values of their duplicates are replaced.  That happens for all of them
  * together when the call's rows are done, in ascending order, so that a chunk
  * is decoded once more and not once a row.
+ *
+ * A dense row has duplicates only if columns are mapped to one, which is known
+ * beforehand: it is read exact in the first place.
  */
 #include <string.h>
 
@@ -87,29 +90,45 @@ wide_round(WideSum sum)
 	return negative ? -value : value;
 }
 
-/* The sum of the elements that n keys have in their lower halves. */
+/* The double that has these bits. */
+static inline double
+real_from_bits(uint64_t bits)
+{
+	double		value;
+
+	memcpy(&value, &bits, sizeof(value));
+	return value;
+}
+
+/* The sum of the exact elements that n keys have in their lower halves. */
 static float
-sum_elements(ManifestElement element, const uint64_t *elements,
+sum_elements(const MatrixSource *source, const uint64_t *elements,
 			 const uint64_t *keys, size_t n)
 {
-	bool		is_signed = element == MANIFEST_INT32 ||
-		element == MANIFEST_INT64;
+	bool		is_signed = matrix_element_is_signed(source->array->element);
 	WideSum		sum = {0, 0};
 	double		real = -0.0;	/* the neutral element: -0 + -0 is -0 */
 
 	for (size_t i = 0; i < n; i++)
 	{
 		uint64_t	bits = elements[(uint32_t) keys[i]];
-		double		value;
 
-		memcpy(&value, &bits, sizeof(value));
-		if (element == MANIFEST_FLOAT64)
-			real += value;
+		if (source->is_real)
+			real += real_from_bits(bits);
 		else
 			wide_add(&sum, bits, is_signed);
 	}
-	return element == MANIFEST_FLOAT64 ? matrix_canonical(real) :
-		wide_round(sum);
+	return source->is_real ? matrix_canonical(real) : wide_round(sum);
+}
+
+/* One exact element as matrix_convert would have rounded it. */
+static float
+round_element(const MatrixSource *source, uint64_t bits)
+{
+	if (source->is_real)
+		return (float) real_from_bits(bits);
+	return matrix_element_is_signed(source->array->element) ?
+		(float) (int64_t) bits : (float) bits;
 }
 
 /* The file was written to between the two reads of a row. */
@@ -162,7 +181,6 @@ sum_row(Matrix *matrix, const MatrixColumns *columns, uint64_t row,
 		const int32_t *out_indices, float *out_values, size_t n_out,
 		McError *err)
 {
-	ManifestElement element = matrix->data.array->element;
 	const uint64_t *keys;
 	size_t		n_keys = 0;
 	size_t		out = 0;
@@ -180,7 +198,7 @@ sum_row(Matrix *matrix, const MatrixColumns *columns, uint64_t row,
 		if (out == n_out || (uint64_t) out_indices[out] != column)
 			return row_changed(matrix, row, err);
 		if (end - i > 1)
-			out_values[out] = sum_elements(element, elements, keys + i,
+			out_values[out] = sum_elements(&matrix->data, elements, keys + i,
 										   end - i);
 		out++;
 	}
@@ -310,5 +328,81 @@ matrix_sum_duplicates(Matrix *matrix, int fd, const MatrixColumns *columns,
 			memcpy(out->values + begin, out->values + first,
 				   (size_t) (out->indptr[i + 1] - begin) * sizeof(float));
 	}
+	return true;
+}
+
+/*
+ * Keys of the elements of a dense row that are not zero, sorted, into
+ * matrix->sort: column of the result << 32 | column of the file.
+ */
+static bool
+sort_nonzero(Matrix *matrix, const MatrixColumns *columns,
+			 const MatrixSpan *spans, size_t n_spans, const uint64_t *row,
+			 size_t *n_keys, McError *err)
+{
+	bool		is_real = matrix->data.is_real;
+	uint64_t	bytes;
+	uint64_t   *keys;
+	size_t		kept = 0;
+
+	if (!mc_multiply(columns->n_cols, 2 * sizeof(uint64_t), &bytes) ||
+		bytes > SIZE_MAX)
+		return mc_error(err, MC_LIMIT, "a row is too long to be sorted");
+	if (!matrix_buffer_reserve(&matrix->sort, (size_t) bytes, err))
+		return false;
+	keys = matrix->sort.bytes;
+	for (size_t s = 0; s < n_spans; s++)
+	{
+		for (uint64_t c = spans[s].begin; c < spans[s].end; c++)
+		{
+			int32_t		column = columns->map[c];
+
+			if (column == -1)
+				continue;
+			if ((uint32_t) column >= columns->n_out)
+				return matrix_map_out_of_range(columns->n_out, err);
+			keys[kept] = (uint64_t) column << 32 | c;
+			kept += is_real ? real_from_bits(row[c]) != 0 : row[c] != 0;
+		}
+	}
+	matrix_sort_keys(keys, keys + kept, kept, 32);
+	*n_keys = kept;
+	return true;
+}
+
+/* See internal.h. */
+bool
+matrix_sum_nonzero(Matrix *matrix, const MatrixColumns *columns,
+				   const MatrixSpan *spans, size_t n_spans,
+				   const uint64_t *row, int32_t *out_indices,
+				   float *out_values, size_t *n_out, McError *err)
+{
+	const uint64_t *keys;
+	size_t		n_keys = 0;
+	size_t		out = 0;
+	size_t		end;
+
+	if (!sort_nonzero(matrix, columns, spans, n_spans, row, &n_keys, err))
+		return false;
+	keys = matrix->sort.bytes;
+	for (size_t i = 0; i < n_keys; i = end)
+	{
+		uint64_t	column = keys[i] >> 32;
+
+		for (end = i + 1; end < n_keys && keys[end] >> 32 == column;)
+			end++;
+		out_indices[out] = (int32_t) column;
+		if (end - i > 1)
+			out_values[out++] = sum_elements(&matrix->data, row, keys + i,
+											 end - i);
+		else
+		{
+			/* what rounds to zero is none, as without a map */
+			out_values[out] = round_element(&matrix->data,
+											row[(uint32_t) keys[i]]);
+			out += out_values[out] != 0;
+		}
+	}
+	*n_out = out;
 	return true;
 }

@@ -2,8 +2,9 @@
  * gather.c
  *		Carry out a plan: bring elements from the file to their places.
  *
- * A chunk with filters is decoded as a whole.  Anything else (contiguous
- * data, chunks without filters) is read in just the pieces that are needed:
+ * A chunk with filters is decoded as a whole.  What is stored in the manifest
+ * is taken from its mapping.  Anything else (contiguous data, chunks without
+ * filters) is read in just the pieces that are needed:
  * pieces whose gaps are smaller than a page are read together, and pieces
  * that need no conversion and follow each other in the file as in the target
  * are read right into it.
@@ -70,6 +71,48 @@ gather_memory(const Gather *g, const MatrixPiece *pieces, size_t n,
 					   pieces[p].count, target_at(g, pieces[p].target));
 }
 
+/* How many pieces from the first on follow each other in file and target? */
+static size_t
+count_joined(const MatrixPiece *pieces, size_t n, uint64_t *count)
+{
+	size_t		joined = 1;
+
+	*count = pieces[0].count;
+	while (joined < n &&
+		   pieces[joined].source == pieces[0].source + *count &&
+		   pieces[joined].target == pieces[0].target + *count)
+		*count += pieces[joined++].count;
+	return joined;
+}
+
+/*
+ * Take the pieces from the manifest.  Those that follow each other are one, so
+ * that short rows in a row cost one look at the checksums.
+ */
+static bool
+gather_stored(const Gather *g, const MatrixPiece *pieces, size_t n,
+			  McError *err)
+{
+	uint32_t	size = g->source->element_size;
+
+	while (n > 0)
+	{
+		uint64_t	count;
+		size_t		done = count_joined(pieces, n, &count);
+		const void *bytes;
+
+		if (!matrix_check_interrupt(g->matrix, err) ||
+			!manifest_stored(g->matrix->manifest, g->source->array,
+							 pieces[0].source * size, count * size, &bytes,
+							 err))
+			return false;
+		matrix_convert(g->source, bytes, count, target_at(g, pieces[0].target));
+		pieces += done;
+		n -= done;
+	}
+	return true;
+}
+
 /* One piece, in slices, without a buffer if it can be. */
 static bool
 read_piece(const Gather *g, uint64_t address, uint64_t source, uint64_t count,
@@ -125,20 +168,6 @@ read_run(const Gather *g, uint64_t address, const MatrixPiece *pieces,
 					   (pieces[p].source - begin) * size, pieces[p].count,
 					   target_at(g, pieces[p].target));
 	return true;
-}
-
-/* How many pieces from the first on follow each other in file and target? */
-static size_t
-count_joined(const MatrixPiece *pieces, size_t n, uint64_t *count)
-{
-	size_t		joined = 1;
-
-	*count = pieces[0].count;
-	while (joined < n &&
-		   pieces[joined].source == pieces[0].source + *count &&
-		   pieces[joined].target == pieces[0].target + *count)
-		*count += pieces[joined++].count;
-	return joined;
 }
 
 /* How many pieces from the first on are worth one read? */
@@ -276,7 +305,7 @@ matrix_gather(Matrix *matrix, MatrixSource *source, int fd, void *target,
 			gather_memory(&g, plan->pieces, plan->n_pieces, source->compact);
 			break;
 		case MANIFEST_STORED:
-			return mc_error(err, MC_UNSUPPORTED, "is stored in the manifest");
+			return gather_stored(&g, plan->pieces, plan->n_pieces, err);
 	}
 	return true;
 }

@@ -12,7 +12,7 @@
 #define MC_MATRIX_INTERNAL_H
 
 #include "base/memory.h"
-#include "matrix/filter.h"
+#include "codec/filter.h"
 #include "matrix/matrix.h"
 
 /* A growing block of bytes, reused between calls. */
@@ -30,7 +30,8 @@ typedef struct MatrixSource
 	const uint8_t *compact;		/* borrowed; COMPACT */
 	const char *suffix;			/* "/data", "/indices" or "", for messages */
 	bool		is_index;		/* elements become int32, else float */
-	bool		is_wide;		/* float cannot hold all elements */
+	bool		is_wide;		/* float cannot hold all elements of the file */
+	bool		is_real;		/* ... which are summed as double, not integer */
 	bool		exact;			/* elements become 64 bits instead, for now */
 	bool		swap;			/* the file's byte order is not ours */
 	bool		straight;		/* the file's elements are those of the result */
@@ -103,7 +104,7 @@ struct Matrix
 	MatrixLimits limits;
 	const volatile sig_atomic_t *interrupt; /* borrowed, or NULL */
 	MatrixStats stats;
-	MatrixCodec codec;
+	Codec codec;
 	MatrixSource data;
 	MatrixSource indices;		/* CSR */
 	/* scratch, reused between calls */
@@ -112,6 +113,7 @@ struct Matrix
 	MatrixBuffer spare;			/* between two filters */
 	MatrixBuffer sort;			/* keys */
 	MatrixBuffer dense;			/* raw values of dense rows */
+	MatrixBuffer taken;			/* a bit for each column of the result */
 	MatrixOrder order;
 	MatrixPlan	plan;
 	MatrixSpan *spans;			/* owned */
@@ -195,10 +197,16 @@ extern bool matrix_chunk_is_raw(const MatrixSource *source, uint64_t chunk);
 /* Can a float not hold all numbers of this type? */
 extern bool matrix_element_is_wide(ManifestElement element);
 
+/* Is this a type of floating-point numbers? */
+extern bool matrix_element_is_real(ManifestElement element);
+
+/* Is this a type of signed integers? */
+extern bool matrix_element_is_signed(ManifestElement element);
+
 /*
  * n elements of the source to float, or to int32 if source->is_index.  If
- * source->exact, which needs is_wide, to int64, uint64 or double, which are
- * signed, unsigned or floating as the elements are.
+ * source->exact: to double if source->is_real, else to int64 or uint64, which
+ * are signed as the elements are.
  */
 extern void matrix_convert(const MatrixSource *source, const void *elements,
 						   uint64_t n, void *target);
@@ -218,6 +226,9 @@ typedef struct MatrixColumns
 	uint64_t	n_cols;
 	uint64_t	n_out;
 } MatrixColumns;
+
+/* Raise the error for a map that points outside the n_out result columns. */
+extern bool matrix_map_out_of_range(uint64_t n_out, McError *err);
 
 /*
  * Turn n raw entries at indices and values into those of a result row, in
@@ -242,7 +253,10 @@ extern bool matrix_assemble_nonzero(Matrix *matrix,
 									float *out_values, size_t *n_out,
 									McError *err);
 
-/* Set out[map[c]] = row[c] for the columns of the spans; there is a map. */
+/*
+ * Set out[map[c]] = row[c] for the columns of the spans; there is a map, and
+ * no two columns have the same place in it.
+ */
 extern bool matrix_assemble_dense(const MatrixColumns *columns,
 								  const MatrixSpan *spans, size_t n_spans,
 								  const float *row, float *out, McError *err);
@@ -263,6 +277,16 @@ extern bool matrix_note_duplicates(Matrix *matrix, uint64_t row, size_t place,
 extern bool matrix_sum_duplicates(Matrix *matrix, int fd,
 								  const MatrixColumns *columns,
 								  MatrixRows *out, McError *err);
+
+/*
+ * The entries of a dense row read exact, as matrix_assemble_nonzero makes
+ * them of floats: what is not zero, sums of several columns rounded once.
+ */
+extern bool matrix_sum_nonzero(Matrix *matrix, const MatrixColumns *columns,
+							   const MatrixSpan *spans, size_t n_spans,
+							   const uint64_t *row, int32_t *out_indices,
+							   float *out_values, size_t *n_out,
+							   McError *err);
 
 /* --- dense.c --- */
 

@@ -41,7 +41,7 @@ open_chunks(Matrix *matrix, MatrixSource *source, McError *err)
 		(array->dims[1] % array->chunk[1] != 0);
 	source->chunk_bytes = array->chunk[0] * array->chunk[1] *
 		source->element_size;
-	if (!matrix_filter_check(array, source->chunks, err))
+	if (!codec_filter_check(array, source->chunks, err))
 		return mc_error_prefix(err, "%.100s%s", matrix->name, source->suffix);
 	if (array->n_filters > 0 &&
 		source->chunk_bytes > matrix->limits.max_chunk_bytes)
@@ -66,7 +66,11 @@ open_source(Matrix *matrix, const ManifestArray *array, const char *suffix,
 	source->array = array;
 	source->suffix = suffix;
 	source->is_index = is_index;
-	source->is_wide = matrix_element_is_wide(array->element);
+	/* what a sum is made in does not depend on how narrow it was stored */
+	source->is_wide = !is_index &&
+		matrix_element_is_wide(matrix->record->file_element);
+	source->is_real = matrix_element_is_real(array->element) ||
+		matrix_element_is_real(matrix->record->file_element);
 	source->swap = needs_swap(array);
 	source->straight = !source->swap &&
 		array->element == (is_index ? MANIFEST_INT32 : MANIFEST_FLOAT32);
@@ -143,13 +147,14 @@ matrix_close(Matrix *matrix)
 {
 	if (matrix == NULL)
 		return;
-	matrix_codec_free(&matrix->codec);
+	codec_free(&matrix->codec);
 	matrix_buffer_free(&matrix->data.decoded);
 	matrix_buffer_free(&matrix->indices.decoded);
 	matrix_buffer_free(&matrix->stored);
 	matrix_buffer_free(&matrix->spare);
 	matrix_buffer_free(&matrix->sort);
 	matrix_buffer_free(&matrix->dense);
+	matrix_buffer_free(&matrix->taken);
 	mc_free(matrix->order.keys);
 	mc_free(matrix->order.first);
 	mc_free(matrix->order.same_as);

@@ -47,7 +47,8 @@ typedef struct MatrixLimits
 typedef struct MatrixStats
 {
 	uint64_t	rows;			/* asked for */
-	uint64_t	bytes_read;		/* from the h5ad file */
+	uint64_t	bytes_read;		/* from the h5ad file: what the manifest holds
+								 * (STORED, COMPACT) does not count */
 	uint64_t	chunks_decoded;
 } MatrixStats;
 
@@ -73,17 +74,18 @@ extern const MatrixStats *matrix_stats(const Matrix *matrix);
  * the result, or -1 to leave it out; n_out is the number of result columns.
  * NULL: columns as they are; n_out must then be the number of the file's
  * columns.  Where several columns map to one, their entries of a row are
- * duplicates of each other (in the order of the file's columns), and are summed
- * like those; of a dense matrix, too.  From a dense matrix the entries that
- * are not zero are taken (NaN is not zero), before summing.  Values become
- * float, rounded to nearest.
+ * duplicates of each other, and are summed like those; of a dense matrix, too,
+ * in the order of its columns.  From a dense matrix the entries that are not
+ * zero are taken (NaN is not zero), before summing: 1 and -1 make an entry 0.
+ * Values become float, rounded to nearest.
  *
  * Duplicates (several entries of a row for one column) are summed in the
  * order of the file: double in double and rounded once, integers of 32 and 64
  * bits exactly and rounded once, everything narrower in float.  That is
  * scipy's sum, save that no integer wraps around: 100 + 100 is 200 in int8
  * too, and two true booleans are 2.  A sum that is NaN is the same NaN
- * (0x7FC00000) on every machine.
+ * (0x7FC00000) on every machine.  The type that counts is the h5ad file's, not
+ * a narrower one that the manifest stores its elements in.
  *
  * Returns false with *err set (CORRUPT, IO, LIMIT, NO_MEMORY, INTERRUPTED,
  * INVALID); out is then empty but valid, and the matrix can be used again.

@@ -192,8 +192,8 @@ start_slot(MappedcollBuildQueue *queue, Slot *slot)
 	slot->file_fd = mappedcoll_h5ad_open(build->request->path, &st);
 	mappedcoll_identity(&st, &slot->identity);
 	open_output(queue, slot);
-	mappedcoll_program_start(&slot->program, build->matrix, slot->file_fd,
-							 slot->manifest_fd);
+	mappedcoll_program_start(&slot->program, build->group, build->matrix,
+							 slot->file_fd, slot->manifest_fd);
 }
 
 /* ---------------------------------------------------------------- finish */

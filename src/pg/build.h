@@ -13,6 +13,7 @@
 typedef struct MappedcollBuild
 {
 	MappedcollManifestRequest *request; /* borrowed from the caller */
+	char	   *group;			/* UTF-8, as in the h5ad file; "": the root */
 	char	   *matrix;			/* UTF-8, as in the manifest */
 	char	   *manifest;		/* its name; NULL: memory only */
 	uint64		size;			/* bytes of the h5ad file, for the progress */

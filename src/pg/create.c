@@ -181,9 +181,17 @@ add_obs(Definition *def, MappedcollOpened *opened)
 	{
 		const CollectionColumn *column =
 			collection_column(opened->collection, i);
+		MappedcollTextContext context = {"name of obs column", 0, NULL};
+		Datum		name;
+		int			file = 0;
 
-		add_element(def, "obs",
-					mappedcoll_cstring(column->name, strlen(column->name)),
+		while (column->file_column[file] < 0)
+			file++;
+		context.number = (uint64) column->file_column[file];
+		context.path = opened->options->files[file];
+		name = mappedcoll_text_of(column->name, strlen(column->name),
+								  &context);
+		add_element(def, "obs", TextDatumGetCString(name),
 					mappedcoll_obs_type(column->type));
 	}
 }
@@ -221,6 +229,43 @@ add_genes(Definition *def, MappedcollOpened *opened, List *genes)
 	}
 }
 
+/*
+ * Tell of files that have an element of obsm (UTF-8) that cannot be read, no
+ * more than MAPPEDCOLL_MAX_TOLD of them: its column is NULL in their rows.
+ */
+static void
+report_skipped_obsm(MappedcollOpened *opened, const char *name)
+{
+	char	   *element = psprintf("obsm/%s", name);
+	char	   *shown = mappedcoll_shown(name, strlen(name));
+	int			n_told = 0;
+	const char *skipped;
+	const char *reason;
+
+	for (int f = 0; f < opened->n_files; f++)
+	{
+		int			n = manifest_header(opened->manifests[f])->n_skipped;
+
+		for (int i = 0; i < n; i++)
+		{
+			manifest_skipped(opened->manifests[f], i, &skipped, &reason);
+			/* the name of all of obsm, where that is one dataset */
+			if (strcmp(skipped, element) != 0 &&
+				strcmp(skipped, "obsm/*") != 0)
+				continue;
+			if (n_told++ < MAPPEDCOLL_MAX_TOLD)
+				ereport(NOTICE,
+						(errmsg("obsm \"%s\" of file \"%s\" is left out: %s",
+								shown, opened->options->files[f],
+								mappedcoll_shown(reason, strlen(reason)))));
+		}
+	}
+	if (n_told > MAPPEDCOLL_MAX_TOLD)
+		ereport(NOTICE,
+				(errmsg("obsm \"%s\" of %d more files is left out", shown,
+						n_told - MAPPEDCOLL_MAX_TOLD)));
+}
+
 /* Add the columns of obsm elements, each once. */
 static void
 add_obsm(Definition *def, MappedcollOpened *opened, List *elements)
@@ -231,11 +276,13 @@ add_obsm(Definition *def, MappedcollOpened *opened, List *elements)
 	foreach(lc, elements)
 	{
 		char	   *name = lfirst(lc);
+		char	   *utf8;
 
 		if (list_has_string(added, name))
 			continue;
-		mappedcoll_check_obsm(opened, pg_server_to_any(name, strlen(name),
-													   PG_UTF8));
+		utf8 = pg_server_to_any(name, strlen(name), PG_UTF8);
+		mappedcoll_check_obsm(opened, utf8);
+		report_skipped_obsm(opened, utf8);
 		add_element(def, "obsm", name, FLOAT4ARRAYOID);
 		added = lappend(added, name);
 	}
@@ -271,9 +318,9 @@ report_skipped(MappedcollOpened *opened)
 			ereport(NOTICE,
 					(errmsg("obs column \"%s\" of file \"%s\" is left out: "
 							"%s",
-							mappedcoll_cstring(name + 4, strlen(name + 4)),
+							mappedcoll_shown(name + 4, strlen(name + 4)),
 							opened->options->files[f],
-							mappedcoll_cstring(reason, strlen(reason)))));
+							mappedcoll_shown(reason, strlen(reason)))));
 		}
 	}
 	if (n_more > 0)
@@ -281,13 +328,42 @@ report_skipped(MappedcollOpened *opened)
 				(errmsg("%d more obs columns are left out", n_more)));
 }
 
+/*
+ * Tell of parts of a qualified name that are too long, as SQL does where it
+ * cuts them; textToQualifiedNameList cuts them silently.
+ */
+static void
+report_cut_names(text *name, List *parts)
+{
+	List	   *whole;
+	ListCell   *lc;
+
+	/* of the functions that split a list of names the one that cuts nothing */
+	if (!SplitGUCList(text_to_cstring(name), '.', &whole) ||
+		list_length(whole) != list_length(parts))
+		return;
+	foreach(lc, whole)
+	{
+		const char *part = lfirst(lc);
+		const char *cut = strVal(list_nth(parts, foreach_current_index(lc)));
+
+		if (strlen(part) > strlen(cut))
+			ereport(NOTICE,
+					(errcode(ERRCODE_NAME_TOO_LONG),
+					 errmsg("identifier \"%s\" will be truncated to \"%s\"",
+							part, cut)));
+	}
+}
+
 /* Split the name of the collection; raises an error if it is taken. */
 static void
 choose_tables(Definition *def, text *name)
 {
-	RangeVar   *range = makeRangeVarFromNameList(textToQualifiedNameList(name));
+	List	   *parts = textToQualifiedNameList(name);
+	RangeVar   *range = makeRangeVarFromNameList(parts);
 	Oid			namespace = RangeVarGetCreationNamespace(range);
 
+	report_cut_names(name, parts);
 	def->schema = get_namespace_name(namespace);
 	def->table = range->relname;
 	if (!mappedcoll_may_create_in(namespace, GetUserId()))
@@ -359,10 +435,14 @@ create_tables(Definition *def, const MappedcollOptions *options)
 		elog(ERROR, "SPI_connect failed");
 	run(psprintf("CREATE TABLE %s (%s) PARTITION BY RANGE (row_index)",
 				 table, def->columns.data));
-	run(psprintf("CREATE FOREIGN TABLE %s (%s) SERVER mappedcoll "
-				 "OPTIONS (files %s, layer %s, var_join '%s')", partition,
-				 def->foreign_columns.data, files_literal(options),
+	/* the options in the order in which pg_dump writes them */
+	run(psprintf("CREATE FOREIGN TABLE %s (%s) SERVER mappedcoll OPTIONS "
+				 "(files %s%s, layer %s, var_duplicates '%s', var_join '%s')",
+				 partition, def->foreign_columns.data, files_literal(options),
+				 options->group[0] == '\0' ? "" :
+				 psprintf(", \"group\" %s", quote_literal_cstr(options->group)),
 				 quote_literal_cstr(options->layer),
+				 mappedcoll_var_duplicates_name(options->var_duplicates),
 				 options->var_join == COLLECTION_INNER ? "inner" : "outer"));
 	run(psprintf("ALTER TABLE %s ATTACH PARTITION %s "
 				 "FOR VALUES FROM (MINVALUE) TO (MAXVALUE)", table,
@@ -389,11 +469,33 @@ vectors_are_arrays(const char *vectors)
 	return false;
 }
 
-/* Definition of the files from the arguments of create_collection. */
+/* Argument i, a text, as a C string. */
+static char *
+text_argument(FunctionCallInfo fcinfo, int i)
+{
+	return text_to_cstring(PG_GETARG_TEXT_PP(i));
+}
+
+/* The options from the arguments of create_collection, all but the files. */
 static MappedcollOptions *
 read_definition(FunctionCallInfo fcinfo)
 {
 	MappedcollOptions *options = palloc0(sizeof(MappedcollOptions));
+
+	options->layer = text_argument(fcinfo, 2);
+	mappedcoll_check_layer(options->layer);
+	options->var_join = mappedcoll_parse_var_join(text_argument(fcinfo, 3));
+	options->var_duplicates =
+		mappedcoll_parse_var_duplicates(text_argument(fcinfo, 7));
+	options->group = text_argument(fcinfo, 8);
+	mappedcoll_check_group(options->group);
+	return options;
+}
+
+/* Find the files that the argument of create_collection stands for. */
+static void
+find_files(FunctionCallInfo fcinfo, MappedcollOptions *options)
+{
 	List	   *files = mappedcoll_expand_files(text_list(fcinfo, 1, "files"));
 	ListCell   *lc;
 
@@ -405,7 +507,6 @@ read_definition(FunctionCallInfo fcinfo)
 	options->files = palloc(sizeof(char *) * options->n_files);
 	foreach(lc, files)
 		options->files[foreach_current_index(lc)] = lfirst(lc);
-	return options;
 }
 
 /* Raise an error if any argument is NULL. */
@@ -413,7 +514,7 @@ static void
 refuse_nulls(FunctionCallInfo fcinfo)
 {
 	static const char *const names[] = {"name", "files", "layer", "var_join",
-	"vectors", "genes", "obsm"};
+	"vectors", "genes", "obsm", "var_duplicates", "group_path"};
 
 	for (size_t i = 0; i < lengthof(names); i++)
 		mappedcoll_require_argument(fcinfo, (int) i, names[i]);
@@ -430,20 +531,13 @@ mappedcoll_create_collection(PG_FUNCTION_ARGS)
 	MappedcollOptions *options;
 	MappedcollOpened *opened;
 	bool		arrays;
-	char	   *layer;
-	CollectionJoin var_join;
 
 	refuse_nulls(fcinfo);
 	mappedcoll_check_may_set_files();
-	layer = text_to_cstring(PG_GETARG_TEXT_PP(2));
-	mappedcoll_check_layer(layer);
-	var_join =
-		mappedcoll_parse_var_join(text_to_cstring(PG_GETARG_TEXT_PP(3)));
-	arrays = vectors_are_arrays(text_to_cstring(PG_GETARG_TEXT_PP(4)));
-	choose_tables(&def, PG_GETARG_TEXT_PP(0));
 	options = read_definition(fcinfo);
-	options->layer = layer;
-	options->var_join = var_join;
+	arrays = vectors_are_arrays(text_argument(fcinfo, 4));
+	choose_tables(&def, PG_GETARG_TEXT_PP(0));
+	find_files(fcinfo, options);
 
 	opened = mappedcoll_open_definition(options);
 	if (mappedcoll_has_matrix(opened))
@@ -454,7 +548,7 @@ mappedcoll_create_collection(PG_FUNCTION_ARGS)
 	else
 		ereport(NOTICE,
 				(errmsg("the files have no %s: the collection has obs columns "
-						"only", layer)));
+						"only", options->layer)));
 	report_skipped(opened);
 
 	initStringInfo(&def.columns);

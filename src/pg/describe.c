@@ -1,7 +1,7 @@
 /*
  * describe.c
- *		collection_files, collection_vars, labels: what a collection is made
- *		of.
+ *		collection_files, collection_vars, measured_genes, labels: what a
+ *		collection is made of.
  */
 #include "postgres.h"
 
@@ -23,6 +23,7 @@
 
 PG_FUNCTION_INFO_V1(mappedcoll_collection_files);
 PG_FUNCTION_INFO_V1(mappedcoll_collection_vars);
+PG_FUNCTION_INFO_V1(mappedcoll_measured_genes);
 PG_FUNCTION_INFO_V1(mappedcoll_labels_of);
 
 /* Where the rows of a function go that returns all of them at once. */
@@ -93,11 +94,21 @@ element_name(uint32_t element)
 		: "unknown";
 }
 
-/* Name of a kind of matrix. */
+/* How a matrix lies in its file. */
 static const char *
-kind_name(uint32_t kind)
+encoding_name(const ManifestMatrixRecord *matrix)
 {
-	return kind == MANIFEST_CSR ? "csr" : "dense";
+	if ((matrix->flags & MANIFEST_TRANSPOSED) != 0)
+		return "csc";
+	return matrix->kind == MANIFEST_CSR ? "csr" : "dense";
+}
+
+/* Element type of a matrix in its file; the manifest's may be narrower. */
+static const char *
+dtype_name(const ManifestMatrixRecord *matrix)
+{
+	return element_name(matrix->data.layout == MANIFEST_STORED ?
+						matrix->file_element : matrix->data.element);
 }
 
 /*
@@ -140,8 +151,8 @@ mappedcoll_collection_files(PG_FUNCTION_ARGS)
 		nulls[7] = matrix->kind != MANIFEST_CSR || mask != NULL;
 		if (!none)
 		{
-			values[5] = CStringGetTextDatum(kind_name(matrix->kind));
-			values[6] = CStringGetTextDatum(element_name(matrix->data.element));
+			values[5] = CStringGetTextDatum(encoding_name(matrix));
+			values[6] = CStringGetTextDatum(dtype_name(matrix));
 			values[7] = Int64GetDatum((int64) matrix->nnz);
 		}
 		values[8] = Int64GetDatum((int64) header->identity.size);
@@ -163,8 +174,7 @@ missing_files(const CollectionAxis *axis, int n_files, uint64 gene,
 
 	*n_missing = 0;
 	for (int f = 0; f < n_files; f++)
-		if (axis->joint_to_file[f] != NULL &&
-			axis->joint_to_file[f][gene] < 0)
+		if (!collection_measures(axis, f, gene))
 			missing[(*n_missing)++] = Int32GetDatum(f);
 	result = PointerGetDatum(construct_array(missing, *n_missing, INT4OID,
 											 sizeof(int32), true,
@@ -181,6 +191,7 @@ Datum
 mappedcoll_collection_vars(PG_FUNCTION_ARGS)
 {
 	MappedcollOpened *opened = open_argument(fcinfo);
+	MappedcollTextContext context = {"name of gene", 0, NULL};
 	const CollectionAxis *axis;
 	ResultRows	rows;
 
@@ -196,12 +207,64 @@ mappedcoll_collection_vars(PG_FUNCTION_ARGS)
 		if ((g & 0xFFF) == 0)
 			CHECK_FOR_INTERRUPTS();
 		values[0] = Int64GetDatum((int64) g);
-		values[1] = mappedcoll_text(axis->names[g], axis->name_lengths[g]);
+		context.number = g;
+		values[1] = mappedcoll_text_of(axis->names[g], axis->name_lengths[g],
+									   &context);
 		values[3] = missing_files(axis, opened->n_files, g, &n_missing);
 		values[2] = Int32GetDatum(opened->n_files - n_missing);
 		tuplestore_putvalues(rows.store, rows.desc, values, nulls);
 		pfree(DatumGetPointer(values[1]));
 		pfree(DatumGetPointer(values[3]));
+	}
+	return (Datum) 0;
+}
+
+/* The mask of a file of measured_genes: a bit a gene of the joint axis. */
+static bytea *
+measured_mask(const CollectionAxis *axis, int file)
+{
+	Size		n_bytes = (Size) (axis->n_vars / 8 + (axis->n_vars % 8 != 0));
+	bytea	   *mask = palloc0(VARHDRSZ + n_bytes);
+
+	SET_VARSIZE(mask, VARHDRSZ + n_bytes);
+	if (n_bytes == 0)
+		return mask;
+	if (axis->measured[file] != NULL)
+		memcpy(VARDATA(mask), axis->measured[file], n_bytes);
+	else
+	{
+		memset(VARDATA(mask), 0xFF, n_bytes);
+		if (axis->n_vars % 8 != 0)
+			VARDATA(mask)[n_bytes - 1] = (char) ((1 << axis->n_vars % 8) - 1);
+	}
+	return mask;
+}
+
+/*
+ * mappedcoll_measured_genes
+ *		A row a file: see measured_genes in the SQL script.
+ */
+Datum
+mappedcoll_measured_genes(PG_FUNCTION_ARGS)
+{
+	MappedcollOpened *opened = open_argument(fcinfo);
+	const CollectionAxis *axis;
+	ResultRows	rows;
+
+	mappedcoll_check_files(opened);
+	axis = mappedcoll_axis(opened);
+	begin_rows(fcinfo, &rows);
+	for (int f = 0; f < opened->n_files; f++)
+	{
+		Datum		values[3];
+		bool		nulls[3] = {false};
+
+		CHECK_FOR_INTERRUPTS();
+		values[0] = Int32GetDatum(f);
+		values[1] = Int64GetDatum((int64) axis->n_measured[f]);
+		values[2] = PointerGetDatum(measured_mask(axis, f));
+		tuplestore_putvalues(rows.store, rows.desc, values, nulls);
+		pfree(DatumGetPointer(values[2]));
 	}
 	return (Datum) 0;
 }
@@ -214,6 +277,7 @@ Datum
 mappedcoll_labels_of(PG_FUNCTION_ARGS)
 {
 	MappedcollOpened *opened = open_argument(fcinfo);
+	MappedcollTextContext context = {"label", 0, NULL};
 	MappedcollWeight *weight;
 	CollectionLabels *labels;
 	const uint64 *n_rows;
@@ -237,7 +301,8 @@ mappedcoll_labels_of(PG_FUNCTION_ARGS)
 
 		collection_labels_text(labels, i, &text, &length);
 		values[0] = Int32GetDatum((int32) i);
-		values[1] = mappedcoll_text(text, length);
+		context.number = i;
+		values[1] = mappedcoll_text_of(text, length, &context);
 		values[2] = Int64GetDatum((int64) n_rows[i]);
 		values[3] = Float8GetDatum(1.0 / (double) n_rows[i]);
 		tuplestore_putvalues(rows.store, rows.desc, values, nulls);

@@ -2,9 +2,10 @@
  * directory.c
  *		The directory of manifests: names in it, its creation, temporary files.
  *
- * A manifest is named after the SHA-256 of the path of its h5ad file and the
- * name of its matrix, so that no name of a file has to be escaped and nobody
- * can make two of them meet.  A temporary file is named
+ * A manifest is named after the SHA-256 of the path of its h5ad file, the
+ * name of its matrix and the group, so that no name of a file has to be escaped
+ * and nobody can make two of them meet.  One of another version of the format
+ * has the same name, and is replaced.  A temporary file is named
  *
  *	<hash>.<process>.<counter>.tmp
  *
@@ -24,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
@@ -62,33 +64,40 @@ mappedcoll_directory_path(void)
 	return psprintf("%s/%s", DataDir, setting);
 }
 
-/* Hex SHA-256 of path, a NUL byte and matrix. */
+/*
+ * Hex SHA-256 of path, a NUL byte and matrix, and where there is a group of
+ * another NUL byte and group.
+ */
 static void
-hash_name(const char *path, const char *matrix, char hash[HASH_LENGTH + 1])
+hash_name(const char *path, const char *group, const char *matrix,
+		  char hash[HASH_LENGTH + 1])
 {
-	char	   *name = mappedcoll_to_utf8(matrix);
-	size_t		path_length = strlen(path) + 1;
-	size_t		name_length = strlen(name);
-	bytea	   *key = palloc(VARHDRSZ + path_length + name_length);
+	StringInfoData key;
 	bytea	   *digest;
 
-	SET_VARSIZE(key, VARHDRSZ + path_length + name_length);
-	memcpy(VARDATA(key), path, path_length);
-	memcpy(VARDATA(key) + path_length, name, name_length);
+	initStringInfo(&key);
+	appendStringInfoSpaces(&key, VARHDRSZ);
+	appendBinaryStringInfo(&key, path, (int) strlen(path) + 1);
+	appendStringInfoString(&key, mappedcoll_to_utf8(matrix));
+	if (group[0] != '\0')
+	{
+		appendStringInfoChar(&key, '\0');
+		appendStringInfoString(&key, mappedcoll_to_utf8(group));
+	}
+	SET_VARSIZE(key.data, key.len);
 	digest = DatumGetByteaPP(DirectFunctionCall1(sha256_bytea,
-												 PointerGetDatum(key)));
+												 PointerGetDatum(key.data)));
 	Assert(VARSIZE_ANY_EXHDR(digest) * 2 == HASH_LENGTH);
 	hex_encode(VARDATA_ANY(digest), HASH_LENGTH / 2, hash);
 	hash[HASH_LENGTH] = '\0';
 	pfree(digest);
-	pfree(key);
-	if (name != matrix)
-		pfree(name);
+	pfree(key.data);
 }
 
 /* See manifests.h. */
 char *
-mappedcoll_manifest_path(const char *path, const char *matrix)
+mappedcoll_manifest_path(const char *path, const char *group,
+						 const char *matrix)
 {
 	char	   *directory = mappedcoll_directory_path();
 	char		hash[HASH_LENGTH + 1];
@@ -96,7 +105,7 @@ mappedcoll_manifest_path(const char *path, const char *matrix)
 
 	if (directory == NULL)
 		return NULL;
-	hash_name(path, matrix, hash);
+	hash_name(path, group, matrix, hash);
 	result = psprintf("%s/%s%s", directory, hash, MANIFEST_SUFFIX);
 	pfree(directory);
 	return result;
@@ -104,9 +113,10 @@ mappedcoll_manifest_path(const char *path, const char *matrix)
 
 /* See manifests.h. */
 bool
-mappedcoll_manifest_drop(const char *path, const char *matrix)
+mappedcoll_manifest_drop(const char *path, const char *group,
+						 const char *matrix)
 {
-	char	   *name = mappedcoll_manifest_path(path, matrix);
+	char	   *name = mappedcoll_manifest_path(path, group, matrix);
 
 	if (name == NULL)
 		return false;

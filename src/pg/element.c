@@ -54,8 +54,8 @@ closest_gene(MappedcollOpened *opened, const char *utf8)
 		if (distance < best)
 		{
 			best = distance;
-			closest = mappedcoll_cstring(axis->names[g],
-										 axis->name_lengths[g]);
+			closest = mappedcoll_shown(axis->names[g],
+									   axis->name_lengths[g]);
 		}
 	}
 	return closest;
@@ -103,7 +103,8 @@ mappedcoll_find_gene(MappedcollOpened *opened, const char *gene)
 					(errcode(ERRCODE_AMBIGUOUS_PARAMETER),
 					 errmsg("gene \"%s\" is more than once in the collection",
 							mappedcoll_cstring(gene, length)),
-					 errhint("Make var_names unique in the files (in Python, "
+					 errhint("Set var_duplicates to \"first\" or \"sum\", or "
+							 "make var_names unique in the files (in Python, "
 							 "adata.var_names_make_unique()).")));
 	return found;
 }
@@ -138,7 +139,7 @@ obsm_names(MappedcollOpened *opened)
 		const char *name = strVal(lfirst(lc));
 
 		appendStringInfo(&buf, "%s%s", buf.len > 0 ? ", " : "",
-						 mappedcoll_cstring(name, strlen(name)));
+						 mappedcoll_shown(name, strlen(name)));
 	}
 	return buf.data;
 }
@@ -167,7 +168,7 @@ refuse_obsm(MappedcollOpened *opened, const char *name)
 						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						 errmsg("file \"%s\": obsm \"%s\" cannot be read: %s",
 								opened->options->files[f], shown,
-								mappedcoll_cstring(reason, strlen(reason)))));
+								mappedcoll_shown(reason, strlen(reason)))));
 		}
 	}
 	there = obsm_names(opened);
@@ -177,12 +178,50 @@ refuse_obsm(MappedcollOpened *opened, const char *name)
 			 there[0] != '\0' ? errdetail("The files have %s.", there) : 0));
 }
 
+/*
+ * Raise an error unless an element of obsm has one width in all files that
+ * have it: its vectors could not be stacked.  A file without rows counts for
+ * nothing.  Returns whether any file has it.
+ */
+static bool
+check_obsm_widths(MappedcollOpened *opened, const char *name)
+{
+	bool		found = false;
+	uint64		width = 0;
+	int			first = -1;
+
+	for (int f = 0; f < opened->n_files; f++)
+	{
+		int			i = mappedcoll_find_obsm(opened, f, name);
+		uint64		n_cols;
+
+		if (i < 0)
+			continue;
+		found = true;
+		if (manifest_header(opened->manifests[f])->n_obs == 0)
+			continue;
+		n_cols = manifest_matrix(opened->manifests[f], i)->n_cols;
+		if (first >= 0 && n_cols != width)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("obsm \"%s\" has different widths in the files",
+							mappedcoll_cstring(name, strlen(name))),
+					 errdetail("It has " UINT64_FORMAT " columns in file \"%s\" "
+							   "and " UINT64_FORMAT " in file \"%s\".", width,
+							   opened->options->files[first], n_cols,
+							   opened->options->files[f]),
+					 errhint("Make collections of files that have it in one "
+							 "width.")));
+		first = f;
+		width = n_cols;
+	}
+	return found;
+}
+
 /* See element.h. */
 void
 mappedcoll_check_obsm(MappedcollOpened *opened, const char *name)
 {
-	for (int f = 0; f < opened->n_files; f++)
-		if (mappedcoll_find_obsm(opened, f, name) >= 0)
-			return;
-	refuse_obsm(opened, name);
+	if (!check_obsm_widths(opened, name))
+		refuse_obsm(opened, name);
 }

@@ -17,7 +17,10 @@
  */
 extern int64 mappedcoll_find_gene(MappedcollOpened *opened, const char *gene);
 
-/* Raise an error unless a file has an element of obsm (UTF-8) as an array. */
+/*
+ * Raise an error unless a file has an element of obsm (UTF-8) as a matrix, and
+ * all that have it have it in the same width.
+ */
 extern void mappedcoll_check_obsm(MappedcollOpened *opened, const char *name);
 
 #endif							/* MAPPEDCOLL_ELEMENT_H */

@@ -13,9 +13,11 @@
 #include <glob.h>
 #include <sys/stat.h>
 
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
 
+#include "pg/errors.h"
 #include "pg/expand.h"
 #include "pg/h5adfile.h"
 
@@ -39,6 +41,22 @@ compare_paths(const ListCell *a, const ListCell *b)
 	return strcmp(lfirst(a), lfirst(b));
 }
 
+/* A file system takes names of any bytes; a text of the server is valid. */
+static void
+check_encoding(const char *path)
+{
+	char		shown[MAXPGPATH];
+
+	if (pg_verifymbstr(path, (int) strlen(path), true))
+		return;
+	mappedcoll_clean_text(shown, sizeof(shown), path);
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_NAME),
+			 errmsg("name of file \"%s\" is not valid in encoding \"%s\"",
+					shown, GetDatabaseEncodingName()),
+			 errhint("Rename the file; \"?\" stands for what is not valid.")));
+}
+
 /* Add a regular file, unless it is in the list. */
 static void
 add_file(Expansion *expansion, const char *path)
@@ -48,6 +66,7 @@ add_file(Expansion *expansion, const char *path)
 	struct stat st;
 	ListCell   *lc;
 
+	check_encoding(path);
 	canonicalize_path(canonical);
 	mappedcoll_h5ad_stat(canonical, &st);
 	foreach(lc, expansion->seen)
@@ -74,6 +93,25 @@ add_sorted(Expansion *expansion, List *paths)
 		add_file(expansion, lfirst(lc));
 }
 
+/* Is this directory AnnData in the other format that anndata writes? */
+static bool
+is_zarr(const char *path)
+{
+	static const char *const names[] = {".zgroup", ".zarray", "zarr.json"};
+
+	for (size_t i = 0; i < lengthof(names); i++)
+	{
+		char	   *name = psprintf("%s/%s", path, names[i]);
+		struct stat st;
+		bool		found = stat(name, &st) == 0;
+
+		pfree(name);
+		if (found)
+			return true;
+	}
+	return false;
+}
+
 /* Add the *.h5ad files of a directory. */
 static void
 add_directory(Expansion *expansion, const char *path)
@@ -91,6 +129,13 @@ add_directory(Expansion *expansion, const char *path)
 			paths = lappend(paths, psprintf("%s/%s", path, entry->d_name));
 	}
 	FreeDir(dir);
+	if (paths == NIL && is_zarr(path))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("directory \"%s\" is a zarr store, not an h5ad file",
+						path),
+				 errhint("mappedcoll reads AnnData files in HDF5 format (.h5ad); "
+						 "in Python, anndata.AnnData.write_h5ad writes them.")));
 	if (paths == NIL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FILE),

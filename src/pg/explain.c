@@ -127,6 +127,37 @@ column_names(ForeignScanState *node, const MappedcollPlan *plan)
 	return names;
 }
 
+/* In how many files is a part of the layer stored in the manifest? */
+static int
+count_stored(Oid relid)
+{
+	MappedcollOpened *opened = mappedcoll_open(relid, CurrentMemoryContext);
+	int			n = 0;
+
+	for (int f = 0; f < opened->n_files; f++)
+	{
+		const ManifestMatrixRecord *matrix =
+			manifest_matrix(opened->manifests[f], 0);
+
+		n += matrix->data.layout == MANIFEST_STORED ||
+			matrix->indices.layout == MANIFEST_STORED;
+	}
+	return n;
+}
+
+/* What VERBOSE adds: what is read of each file, and from where. */
+static void
+explain_files(Oid relid, const MappedcollOptions *options, ExplainState *es)
+{
+	int			n_stored = count_stored(relid);
+
+	if (options->group[0] != '\0')
+		ExplainPropertyText("Group", options->group, es);
+	ExplainPropertyText("Layer", options->layer, es);
+	if (n_stored > 0 || es->format != EXPLAIN_FORMAT_TEXT)
+		ExplainPropertyInteger("Stored in Manifest", NULL, n_stored, es);
+}
+
 /* See fdw.h. */
 void
 mappedcollExplainForeignScan(ForeignScanState *node, ExplainState *es)
@@ -142,7 +173,7 @@ mappedcollExplainForeignScan(ForeignScanState *node, ExplainState *es)
 							  &plan);
 	ExplainPropertyInteger("Files", NULL, options->n_files, es);
 	if (es->verbose)
-		ExplainPropertyText("Layer", options->layer, es);
+		explain_files(relid, options, es);
 	conditions = conditions_text(node, &plan, MAPPEDCOLL_ON_FILE_INDEX, es);
 	if (conditions[0] != '\0')
 		ExplainPropertyText("File Index", conditions, es);

@@ -40,6 +40,8 @@ struct MappedcollFetch
 	const CollectionAxis *axis; /* NULL if no matrix is wanted */
 	bool		genes_only;		/* dense holds the wanted genes alone */
 	uint64		dense_cols;
+	int32_t    *gene_of_joint;	/* [axis->n_vars] number in want or -1; NULL
+								 * until a gene map is made */
 	int32_t   **gene_maps;		/* [n_files] column of the file -> gene or -1 */
 
 	int			n_slots;		/* of this batch */
@@ -270,28 +272,44 @@ reserve_floats(MappedcollFetch *fetch, float **buffer, Size *capacity,
 	*capacity = n;
 }
 
-/* Map of the columns of a file to the wanted genes; made once a file. */
+/* Make gene_of_joint. */
+static void
+number_genes(MappedcollFetch *fetch)
+{
+	uint64		n = fetch->axis->n_vars;
+	int32_t    *numbers = MemoryContextAllocHuge(fetch->context,
+												 sizeof(int32_t) * Max(n, 1));
+
+	for (uint64 i = 0; i < n; i++)
+		numbers[i] = -1;
+	for (int g = 0; g < fetch->want.n_genes; g++)
+		numbers[fetch->want.genes[g]] = g;
+	fetch->gene_of_joint = numbers;
+}
+
+/*
+ * Map of the columns of a file to the wanted genes; made once a file.  Like
+ * file_to_joint it may map several columns to one.
+ */
 static const int32_t *
 gene_map(MappedcollFetch *fetch, int file)
 {
-	const int32_t *to_file = fetch->axis->joint_to_file[file];
+	const int32_t *to_joint = fetch->axis->file_to_joint[file];
 	uint64		n_cols;
 	int32_t    *map;
 
 	if (fetch->gene_maps[file] != NULL)
 		return fetch->gene_maps[file];
+	if (fetch->gene_of_joint == NULL)
+		number_genes(fetch);
 	n_cols = manifest_header(fetch->opened->manifests[file])->n_vars;
 	map = MemoryContextAllocHuge(fetch->context,
 								 sizeof(int32_t) * Max(n_cols, 1));
 	for (uint64 i = 0; i < n_cols; i++)
-		map[i] = -1;
-	for (int g = 0; g < fetch->want.n_genes; g++)
 	{
-		int64		joint = fetch->want.genes[g];
-		int64		column = to_file ? to_file[joint] : joint;
+		int64		joint = to_joint ? to_joint[i] : (int64) i;
 
-		if (column >= 0 && (uint64) column < n_cols)
-			map[column] = g;
+		map[i] = joint < 0 ? -1 : fetch->gene_of_joint[joint];
 	}
 	fetch->gene_maps[file] = map;
 	return map;
@@ -327,8 +345,9 @@ check_has_matrix(MappedcollFetch *fetch, int file)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("file \"%s\" has no %s", opened->options->files[file],
 						opened->options->layer),
-				 errhint("Query its obs columns only, or make a collection "
-						 "of another layer.")));
+				 errhint("Leave out its rows by a condition on file_index, "
+						 "read obs columns only, or make a collection of "
+						 "another layer.")));
 }
 
 /* Read one slot's rows of the layer. */
@@ -510,14 +529,13 @@ bool
 mappedcoll_fetch_gene(MappedcollFetch *fetch, int i, int g, float *value)
 {
 	int			file = fetch->slots[fetch->slot_of[i]].file;
-	const int32_t *to_file = fetch->axis->joint_to_file[file];
 	int64		joint = fetch->want.genes[g];
 	const int32_t *indices;
 	const float *values;
 	uint64		low = 0;
 	uint64		high;
 
-	if (to_file != NULL && to_file[joint] < 0)
+	if (!collection_measures(fetch->axis, file, (uint64) joint))
 		return false;
 	if (fetch->genes_only)
 		*value = dense_row(fetch, i)[g];

@@ -105,9 +105,11 @@ find_manifest(Finder *finder, MappedcollManifestRequest *request)
 	struct stat st;
 
 	build->request = request;
+	build->group = mappedcoll_to_utf8(request->group);
 	build->matrix = mappedcoll_to_utf8(request->matrix);
 	build->manifest = finder->directory == NULL ? NULL :
-		mappedcoll_manifest_path(request->path, request->matrix);
+		mappedcoll_manifest_path(request->path, request->group,
+								 request->matrix);
 	build->same_content = false;
 
 	mappedcoll_h5ad_stat(request->path, &st);

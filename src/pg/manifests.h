@@ -4,7 +4,7 @@
  *		program, dropped.
  *
  * A manifest lies in mappedcoll.manifest_directory under a name derived from
- * the path of the h5ad file and the matrix, so that there is one for each of
+ * the path of the h5ad file, the group and the matrix, so that there is one for each of
  * them whatever happens to the file.  Where that directory is '' or cannot be
  * written, the manifest is built into memory (memfd) for this backend.
  */
@@ -15,10 +15,11 @@
 
 #include "manifest/reader.h"
 
-/* One manifest asked for; path and matrix are the caller's. */
+/* One manifest asked for; the strings are the caller's. */
 typedef struct MappedcollManifestRequest
 {
 	const char *path;			/* of the h5ad file, absolute */
+	const char *group;			/* in the file, "" the root; as matrix */
 	const char *matrix;			/* "X", "raw/X", "layers/NAME", in the
 								 * encoding of the database */
 	Manifest   *manifest;		/* out: open; the caller closes it */
@@ -54,13 +55,15 @@ extern void mappedcoll_manifests_open(MappedcollManifestRequest *requests,
  * Where the manifest of a matrix of a file lies or would lie: palloc'd, or
  * NULL if manifests are kept in memory only.
  */
-extern char *mappedcoll_manifest_path(const char *path, const char *matrix);
+extern char *mappedcoll_manifest_path(const char *path, const char *group,
+									  const char *matrix);
 
 /*
  * Delete the manifest of a matrix of a file; backends that have it open are
  * not affected.  False if there was none.
  */
-extern bool mappedcoll_manifest_drop(const char *path, const char *matrix);
+extern bool mappedcoll_manifest_drop(const char *path, const char *group,
+									 const char *matrix);
 
 /* Identity of a file from its stat. */
 struct stat;

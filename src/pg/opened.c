@@ -136,6 +136,7 @@ open_manifests(MappedcollOpened *opened, MappedcollStale stale)
 	for (int i = 0; i < n; i++)
 	{
 		requests[i].path = opened->options->files[i];
+		requests[i].group = opened->options->group;
 		requests[i].matrix = opened->options->layer;
 	}
 	mappedcoll_manifests_open(requests, n, stale);
@@ -194,8 +195,9 @@ open_files(MappedcollOpened *opened, MappedcollStale stale)
 	open_manifests(opened, stale);
 	mc_error_init(&err);
 	if (!collection_create(opened->manifests, opened->n_files,
-						   opened->options->var_join, &opened->collection,
-						   &err))
+						   opened->options->var_join,
+						   opened->options->var_duplicates,
+						   &opened->collection, &err))
 		mappedcoll_raise(&err, NULL);
 }
 
@@ -375,6 +377,7 @@ mappedcoll_fail(MappedcollOpened *opened, int file, const McError *err)
 		for (int i = 0; i < opened->n_files; i++)
 			if (file < 0 || file == i)
 				(void) mappedcoll_manifest_drop(opened->options->files[i],
+												opened->options->group,
 												opened->options->layer);
 		opened->stale = true;
 	}
@@ -464,10 +467,13 @@ mappedcoll_axis(MappedcollOpened *opened)
 		if (err.code == MC_INVALID)
 			mappedcoll_raise_hint(&err, file >= 0 ?
 								  opened->options->files[file] : NULL,
+								  collection_error_duplicate(opened->collection) ?
+								  "Set var_duplicates to \"first\" or \"sum\", "
+								  "or make var_names unique in each file (in "
+								  "Python, adata.var_names_make_unique())." :
 								  "Genes are joined by var_names: make them "
-								  "unique in each file (in Python, "
-								  "adata.var_names_make_unique()), and of one "
-								  "kind (symbols or identifiers) in all.");
+								  "of one kind (symbols or identifiers) in "
+								  "all files.");
 		mappedcoll_fail(opened, file, &err);
 	}
 }

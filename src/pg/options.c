@@ -3,9 +3,9 @@
  *		Options of foreign tables and of their columns.
  *
  * A foreign table holds the whole definition of a collection: the list of
- * files (an array literal, so that any path can be written), the layer and
- * how the gene axes are joined.  A column says by its own option what it
- * shows, so that renaming a column does not change its content.
+ * files (an array literal, so that any path can be written), the group in
+ * them, the layer and how the gene axes are joined.  A column says by its own
+ * option what it shows, so that renaming a column does not change its content.
  */
 #include "postgres.h"
 
@@ -36,12 +36,22 @@ typedef struct ValidOption
 
 static const ValidOption valid_options[] = {
 	{"files", ForeignTableRelationId},
+	{"group", ForeignTableRelationId},
 	{"layer", ForeignTableRelationId},
 	{"var_join", ForeignTableRelationId},
+	{"var_duplicates", ForeignTableRelationId},
 	{"field", AttributeRelationId},
 	{"obs", AttributeRelationId},
 	{"gene", AttributeRelationId},
 	{"obsm", AttributeRelationId},
+};
+
+#define MAX_GROUP_LENGTH	1023	/* bytes: an argument of the manifest program */
+
+static const char *const duplicates_names[] = {
+	[COLLECTION_DUPLICATES_ERROR] = "error",
+	[COLLECTION_DUPLICATES_FIRST] = "first",
+	[COLLECTION_DUPLICATES_SUM] = "sum",
 };
 
 static const char *const field_names[] = {
@@ -93,6 +103,77 @@ mappedcoll_parse_var_join(const char *value)
 			 errhint("Use \"inner\" (genes that all files have) or \"outer\" "
 					 "(genes that any file has).")));
 	return COLLECTION_INNER;
+}
+
+/* See options.h. */
+CollectionDuplicates
+mappedcoll_parse_var_duplicates(const char *value)
+{
+	for (size_t i = 0; i < lengthof(duplicates_names); i++)
+		if (strcmp(duplicates_names[i], value) == 0)
+			return (CollectionDuplicates) i;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid var_duplicates: \"%s\"", value),
+			 errhint("Use \"error\", \"first\" (of the genes of one name in a "
+					 "file the first counts) or \"sum\" (they are added "
+					 "up).")));
+	return COLLECTION_DUPLICATES_ERROR;
+}
+
+/* See options.h. */
+const char *
+mappedcoll_var_duplicates_name(CollectionDuplicates value)
+{
+	return duplicates_names[value];
+}
+
+/* Is a part of a path, from begin to end, the name of a member? */
+static bool
+is_member_name(const char *begin, const char *end)
+{
+	size_t		length = (size_t) (end - begin);
+
+	return length > 0 && !(length == 1 && begin[0] == '.') &&
+		!(length == 2 && begin[0] == '.' && begin[1] == '.');
+}
+
+/*
+ * HDF5 would take "a//b" and "./a" for "a/b" and "a": one group then had
+ * several manifests.
+ */
+void
+mappedcoll_check_group(const char *group)
+{
+	const char *begin = group;
+	bool		valid = true;
+
+	if (group[0] == '\0')
+		return;
+	while (valid)
+	{
+		const char *end = begin + strcspn(begin, "/");
+
+		valid = is_member_name(begin, end);
+		if (*end == '\0')
+			break;
+		begin = end + 1;
+	}
+	if (!valid)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid group: \"%s\"", group),
+				 errdetail("It must be the names of groups separated by "
+						   "\"/\", from the root of the file, none of them "
+						   "empty, \".\" or \"..\"."),
+				 errhint("For a modality of a MuData file use \"mod/NAME\", "
+						 "such as \"mod/rna\".")));
+	if (strlen(group) > MAX_GROUP_LENGTH)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("group is too long"),
+				 errdetail("It has %zu bytes; at most %d are possible.",
+						   strlen(group), MAX_GROUP_LENGTH)));
 }
 
 /* See options.h. */
@@ -250,10 +331,14 @@ mappedcoll_validator(PG_FUNCTION_ARGS)
 			check_files(defGetString(def));
 			have_files = true;
 		}
+		else if (strcmp(def->defname, "group") == 0)
+			mappedcoll_check_group(defGetString(def));
 		else if (strcmp(def->defname, "layer") == 0)
 			mappedcoll_check_layer(defGetString(def));
 		else if (strcmp(def->defname, "var_join") == 0)
 			(void) mappedcoll_parse_var_join(defGetString(def));
+		else if (strcmp(def->defname, "var_duplicates") == 0)
+			(void) mappedcoll_parse_var_duplicates(defGetString(def));
 	}
 
 	if (n_sources > 1)
@@ -280,18 +365,25 @@ mappedcoll_options_get(Oid relid)
 	List	   *files = NIL;
 	ListCell   *lc;
 
+	result->group = "";
 	result->layer = "X";
 	result->var_join = COLLECTION_INNER;
+	result->var_duplicates = COLLECTION_DUPLICATES_ERROR;
 	foreach(lc, table->options)
 	{
 		DefElem    *def = (DefElem *) lfirst(lc);
 
 		if (strcmp(def->defname, "files") == 0)
 			files = mappedcoll_parse_files(defGetString(def));
+		else if (strcmp(def->defname, "group") == 0)
+			result->group = pstrdup(defGetString(def));
 		else if (strcmp(def->defname, "layer") == 0)
 			result->layer = pstrdup(defGetString(def));
 		else if (strcmp(def->defname, "var_join") == 0)
 			result->var_join = mappedcoll_parse_var_join(defGetString(def));
+		else if (strcmp(def->defname, "var_duplicates") == 0)
+			result->var_duplicates =
+				mappedcoll_parse_var_duplicates(defGetString(def));
 	}
 	if (files == NIL)
 		ereport(ERROR,

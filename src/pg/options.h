@@ -17,8 +17,10 @@ typedef struct MappedcollOptions
 {
 	int			n_files;
 	char	  **files;			/* [n_files] absolute paths */
+	char	   *group;			/* of the AnnData in each file, "" the root */
 	char	   *layer;			/* "X", "raw/X", "layers/NAME" */
 	CollectionJoin var_join;
+	CollectionDuplicates var_duplicates;
 } MappedcollOptions;
 
 /* What a column of the foreign table shows. */
@@ -61,8 +63,15 @@ extern bool mappedcoll_is_field_name(const char *name);
 /* Parse a var_join option; raises an error on anything else. */
 extern CollectionJoin mappedcoll_parse_var_join(const char *value);
 
+/* The same of var_duplicates, and back. */
+extern CollectionDuplicates mappedcoll_parse_var_duplicates(const char *value);
+extern const char *mappedcoll_var_duplicates_name(CollectionDuplicates value);
+
 /* Raise an error unless layer names a matrix that can be a layer. */
 extern void mappedcoll_check_layer(const char *layer);
+
+/* Raise an error unless group can be the path of a group in a file. */
+extern void mappedcoll_check_group(const char *group);
 
 /* Raise an error unless the current user may name files of the server. */
 extern void mappedcoll_check_may_set_files(void);

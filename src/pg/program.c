@@ -196,15 +196,16 @@ mappedcoll_program_init(MappedcollProgram *program)
 
 /* See program.h. */
 void
-mappedcoll_program_start(MappedcollProgram *program, const char *matrix,
-						 int file_fd, int manifest_fd)
+mappedcoll_program_start(MappedcollProgram *program, const char *group,
+						 const char *matrix, int file_fd, int manifest_fd)
 {
 	char		path[MAXPGPATH];
 	char		max_memory[32];
 	char		max_cpu_time[32];
 	char		file_size[32];
 	char	   *argv[] = {BUILDER_PROGRAM, "--build", "--matrix",
-		unconstify(char *, matrix), "--max-memory", max_memory,
+		unconstify(char *, matrix), "--group", unconstify(char *, group),
+		"--max-memory", max_memory,
 		"--max-cpu-time", max_cpu_time, "--max-file-size", file_size, NULL};
 	int			ends[2];
 	pid_t		pid;
@@ -457,9 +458,12 @@ hint_describe(void)
 
 /* What it means that the manifest grew too large, and what to do. */
 static int
-detail_size(void)
+detail_size(const char *reason)
 {
-	return errdetail("A manifest may have %d MB, or less where the system limits the size of files; a damaged file can ask for any amount.",
+	if (reason[0] != '\0')
+		return errdetail("%s A manifest may have %d MB.", reason,
+						 mappedcoll_manifest_size / 1024);
+	return errdetail("A manifest may have %d MB, or less where the system limits the size of files. It holds the transpose of a matrix in CSC form; a damaged file can ask for any amount.",
 					 mappedcoll_manifest_size / 1024);
 }
 
@@ -493,7 +497,7 @@ raise_signal(int sig, const char *path)
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("file \"%s\": the manifest program was terminated by signal %d: %s",
 						path, sig, name),
-				 detail_size(), hint_size()));
+				 detail_size(""), hint_size()));
 	if (sig == SIGKILL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
@@ -562,7 +566,7 @@ mappedcoll_program_raise(const MappedcollProgram *program, const char *path)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("file \"%s\": %s", path, error->message),
-				 detail_size(), hint_size()));
+				 detail_size(error->detail), hint_size()));
 	if (error->code == MC_LIMIT &&
 		program->cpu_time >= mappedcoll_manifest_cpu_time)
 		ereport(ERROR,

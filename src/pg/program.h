@@ -35,14 +35,14 @@ typedef struct MappedcollProgram
 extern void mappedcoll_program_init(MappedcollProgram *program);
 
 /*
- * Start the program on matrix (UTF-8) of the h5ad file open on file_fd,
- * writing to manifest_fd; both stay the caller's and must be above
- * BUILDER_STATUS_FD.  Uses two descriptors, one of them for the call only.
+ * Start the program on matrix of the AnnData in group (both UTF-8; group ""
+ * is the root) of the h5ad file open on file_fd, writing to manifest_fd; both
+ * descriptors stay the caller's and must be above BUILDER_STATUS_FD.  Uses two descriptors, one of them for the call only.
  * Raises an error if it cannot be started.
  */
 extern void mappedcoll_program_start(MappedcollProgram *program,
-									 const char *matrix, int file_fd,
-									 int manifest_fd);
+									 const char *group, const char *matrix,
+									 int file_fd, int manifest_fd);
 
 /*
  * Read some of what the program has written, never waiting.  Returns false at

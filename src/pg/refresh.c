@@ -36,7 +36,7 @@ report_new_columns(MappedcollOpened *opened)
 		if (!shown)
 			ereport(NOTICE,
 					(errmsg("obs column \"%s\" is not a column of \"%s\"",
-							mappedcoll_cstring(name, strlen(name)),
+							mappedcoll_shown(name, strlen(name)),
 							get_rel_name(opened->relid)),
 					 errhint("Make the collection anew to have it.")));
 	}
@@ -69,6 +69,7 @@ mappedcoll_refresh_collection(PG_FUNCTION_ARGS)
 	for (int i = 0; i < options->n_files; i++)
 	{
 		requests[i].path = options->files[i];
+		requests[i].group = options->group;
 		requests[i].matrix = options->layer;
 	}
 	mappedcoll_manifests_open(requests, options->n_files,

@@ -147,6 +147,7 @@ bool
 mappedcoll_sampler_label(MappedcollSampler *sampler, uint64 row_index,
 						 Datum *label)
 {
+	MappedcollTextContext context = {"label", 0, NULL};
 	int32_t		number;
 	const char *text;
 	size_t		length;
@@ -162,6 +163,7 @@ mappedcoll_sampler_label(MappedcollSampler *sampler, uint64 row_index,
 	if (number < 0)
 		return false;
 	collection_labels_text(sampler->labels, number, &text, &length);
-	*label = mappedcoll_text(text, length);
+	context.number = (uint64) number;
+	*label = mappedcoll_text_of(text, length, &context);
 	return true;
 }

@@ -14,6 +14,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "pg/errors.h"
 #include "pg/values.h"
 
 /* In a bytea the elements are little-endian. */
@@ -157,4 +158,46 @@ mappedcoll_text(const char *string, size_t length)
 	}
 	(void) pg_verify_mbstr(PG_UTF8, string, (int) length, false);
 	return PointerGetDatum(cstring_to_text_with_len(string, (int) length));
+}
+
+/* See values.h. */
+char *
+mappedcoll_shown(const char *string, size_t length)
+{
+	char	   *copy = pnstrdup(string, length);
+	char	   *shown = palloc(length + 1);
+
+	mappedcoll_clean_text(shown, length + 1, copy);
+	pfree(copy);
+	return shown;
+}
+
+/* Error context callback: what the text is. */
+static void
+text_error_callback(void *arg)
+{
+	const MappedcollTextContext *context = arg;
+
+	if (context->path != NULL)
+		errcontext("%s " UINT64_FORMAT " of file \"%s\"", context->what,
+				   context->number, context->path);
+	else
+		errcontext("%s " UINT64_FORMAT, context->what, context->number);
+}
+
+/* See values.h. */
+Datum
+mappedcoll_text_of(const char *string, size_t length,
+				   const MappedcollTextContext *context)
+{
+	ErrorContextCallback callback;
+	Datum		result;
+
+	callback.callback = text_error_callback;
+	callback.arg = unconstify(MappedcollTextContext *, context);
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	result = mappedcoll_text(string, length);
+	error_context_stack = callback.previous;
+	return result;
 }

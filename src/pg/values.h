@@ -27,4 +27,22 @@ extern Datum mappedcoll_text(const char *string, size_t length);
 /* UTF-8 text as a C string of the database's encoding, palloc'd. */
 extern char *mappedcoll_cstring(const char *string, size_t length);
 
+/*
+ * The same of a name or label, for messages: what the database cannot hold is
+ * a "?" there, never an error in place of the message.
+ */
+extern char *mappedcoll_shown(const char *string, size_t length);
+
+/* What a text is, for the context of an error: "label 3". */
+typedef struct MappedcollTextContext
+{
+	const char *what;
+	uint64		number;
+	const char *path;			/* of the file that it is of, or NULL */
+} MappedcollTextContext;
+
+/* mappedcoll_text; an error says what the text is. */
+extern Datum mappedcoll_text_of(const char *string, size_t length,
+								const MappedcollTextContext *context);
+
 #endif							/* MAPPEDCOLL_VALUES_H */

@@ -7,7 +7,9 @@ four cells (c0 to c3), three genes (g0 to g2), X dense.  h5py writes them, not
 anndata, because many layouts are of old versions or of other writers, or are
 damaged on purpose.  The unit tests say what is expected of each.
 
-Usage: make_h5ad_fixtures.py [DIRECTORY]      (numpy and h5py are needed)
+Usage: make_h5ad_fixtures.py [DIRECTORY]
+
+numpy, h5py and hdf5plugin are needed.
 """
 
 import os
@@ -212,6 +214,77 @@ def column_types_left_out(f):
     mark(obs["future"], "time\narray", "9")
 
 
+def columns_of_all_writers(f):
+    """What writers other than anndata, and its newest, do differently."""
+    names = [f"code_{kind}" for kind in ("u2", "u4", "u8", ">i2", ">u4")]
+    obs = skeleton(f, names + ["one", "none", "na", "nan", "f16", "utf8",
+                               "deep/cat", "mask", "bool_u1", "null", "rec",
+                               "awkward", "gone_null"])
+    for name in names:
+        signed = "i" in name
+        categorical(obs, name, np.array([0, -1 if signed else 1, 0, 1]
+                                        ).astype(name[5:]), ["a", "b"])
+    for name, values in (("one", "only"), ("none", h5py.Empty("S1"))):
+        g = categorical(obs, name, np.int8([0 if name == "one" else -1, -1,
+                                            -1, -1]), [])
+        del g["categories"]
+        g.create_dataset("categories", data=values)
+    for name, word in (("na", "NA"), ("nan", "NaN")):
+        g = obs.create_group(name)
+        mark(g, "nullable-string-array", "0.1.0")
+        g.attrs["na-value"] = word
+        g.create_dataset("values", data=text(["x", "", "", "y"]),
+                         dtype=STRING)
+        g["mask"] = np.array([False, True, False, False])
+    wide = np.zeros(4, dtype=np.longdouble)
+    wide[:] = [0.5, np.nan, np.inf, -2]
+    padded = wide.view("u1").reshape(4, -1)
+    padded[:, 10:] = 0          # bytes of no meaning
+    obs["f16"] = padded.reshape(-1).view(np.longdouble)
+    wide = h5py.string_dtype("utf-8", 4)
+    obs.create_dataset("utf8", dtype=wide, data=np.array(
+        ["\u00e4".encode(), "\u4e2d".encode(), b"", b"z"], dtype=wide))
+    categorical(obs, "deep/cat", np.int8([0, 1, 0, 1]), ["a", "b"])
+    g = obs.create_group("mask")
+    mark(g, "nullable-integer", "0.1.0")
+    g["values"] = np.int8([1, 2, 3, 4])
+    g["mask"] = np.int8([0, 1, 0, 0])
+    obs.create_dataset("bool_u1", data=np.uint8([0, 1, 1, 0]),
+                       dtype=h5py.enum_dtype({"FALSE": 0, "TRUE": 1}, "u1"))
+    null_space(obs, "null")
+    mark(obs["null"], "null", "0.1.0")
+    obs["rec"] = np.zeros(4, dtype=[("a", "i4"), ("b", "f4")])
+    mark(obs["rec"], "rec-array", "0.2.0")
+    mark(obs.create_group("awkward"), "awkward-array", "0.1.0")
+    null_space(obs, "gone_null")
+
+
+def frames_of_all_writers(f):
+    """The index listed as a column, one column as a scalar, names that come
+    more than once."""
+    mark(f, "anndata", "0.1.0")
+    obs = frame(f, "obs", ["c", "c", "d", "c"])
+    obs.move("_index", "my/cell id")
+    obs.attrs["_index"] = np.array(["my/cell id"], dtype=object)
+    obs.attrs.create("column-order", np.array([b"n", b"my/cell id"]))
+    obs["n"] = np.int8([1, 2, 3, 4])
+    var = frame(f, "var", ["g0", "g1", "g2"])
+    var.move("_index", "index")
+    del var.attrs["_index"]
+    var.attrs.create("column-order", "n")
+    var["n"] = np.int8([1, 2, 3])
+    f["X"] = X
+
+
+def obsm_names_not_utf8(f):
+    """Two names that are one as valid UTF-8."""
+    skeleton(f)
+    obsm = f.create_group("obsm")
+    obsm[b"a\xfe"] = np.zeros((4, 2), dtype="f4")
+    obsm[b"a\xff"] = np.ones((4, 2), dtype="f4")
+    obsm["b"] = np.ones((4, 2), dtype="f4")
+
+
 def code_out_of_range(f):
     obs = skeleton(f, ["bad"])
     categorical(obs, "bad", np.int8([0, 1, 2, 0]), ["a", "b"])
@@ -345,6 +418,24 @@ def uns_categories_of_another(f):
                             dtype=[("index", "S2"), ("kind", "i1")])
 
 
+def raw_categories(f):
+    """anndata 0.6: raw.var has categories of its own, in raw.cat, and var
+    has others of that name; a list of one as a scalar, an empty one."""
+    f["obs"] = np.array([(b"c0",), (b"c1",), (b"c2",), (b"c3",)],
+                        dtype=[("index", "S2")])
+    kind = [("index", "S2"), ("kind", "i1"), ("one", "i1"), ("none", "i1")]
+    f["var"] = np.array([(b"g0", 0, 0, -1), (b"g1", 1, 0, -1),
+                         (b"g2", -1, 0, -1)], dtype=kind)
+    f["raw.var"] = np.array([(b"r0", 1, 0, -1), (b"r1", 0, -1, -1)],
+                            dtype=kind)
+    f["uns/kind_categories"] = np.array([b"a", b"b"])
+    f["raw.cat/kind_categories"] = np.array([b"raw a", b"raw b"])
+    f["raw.cat/one_categories"] = "raw only"
+    f["raw.cat"].create_dataset("none_categories", data=h5py.Empty("S1"))
+    f["X"] = X
+    f["raw.X"] = np.ones((4, 2), dtype="f4")
+
+
 def one_gene_one_dimension(f):
     mark(f, "anndata", "0.1.0")
     frame(f, "obs", ["c0", "c1", "c2", "c3"])
@@ -460,11 +551,90 @@ def raw_elsewhere(f):
     f["raw/X"] = h5py.ExternalLink("other.h5", "/X")
 
 
+# ---- files to be joined with each other ----
+
+def cells(f, genes, x, prefix, kind="dense"):
+    """A file of these genes and values, row by row, in CSR form or dense."""
+    x = np.array(x)
+    mark(f, "anndata", "0.1.0")
+    frame(f, "obs", ["%s%d" % (prefix, i) for i in range(len(x))])
+    frame(f, "var", genes)
+    if kind == "dense":
+        f["X"] = x
+    else:
+        rows, columns = np.nonzero(x)
+        csr(f, "X", x[rows, columns], columns,
+            np.searchsorted(rows, np.arange(len(x) + 1)), shape=x.shape)
+
+
+def join_repeated_csr(f):
+    cells(f, ["A", "B", "A", "C", "B", "A"],
+          np.float32([[1, 2, 4, 8, 16, 32], [0, 0, 64, 0, 128, 0],
+                      [0, 0, 0, 0, 0, 0]]), "p", "csr")
+
+
+def join_repeated_dense(f):
+    cells(f, ["D", "B", "B", "A"],
+          np.int32([[1, 10, 100, 1000], [0, 20, 0, 0]]), "q")
+
+
+def join_once(f):
+    cells(f, ["C", "B", "E", "A"], np.float64([[0.5, 0, 2.5, 3.5]]), "r",
+          "csr")
+
+
+def join_no_cells(f):
+    cells(f, ["B", "A", "F"], np.zeros((0, 3), np.float32), "s")
+
+
+def join_no_genes(f):
+    cells(f, [], np.zeros((2, 0), np.float32), "t")
+
+
+def join_no_x(f):
+    cells(f, ["A", "B"], np.zeros((1, 2), np.float32), "u")
+    del f["X"]
+
+
+def raw_part(f, genes, x):
+    """raw of a file: its own genes and values."""
+    x = np.array(x)
+    rows, columns = np.nonzero(x)
+    f.create_group("raw")
+    frame(f["raw"], "var", genes)
+    csr(f["raw"], "X", x[rows, columns], columns,
+        np.searchsorted(rows, np.arange(len(x) + 1)), shape=x.shape)
+
+
+def join_raw_1(f):
+    cells(f, ["B", "A"], np.float32([[-1, -2], [-3, -4]]), "v")
+    raw_part(f, ["A", "B", "C", "D"], np.int64([[1, 2, 3, 4], [0, 6, 0, 8]]))
+
+
+def join_raw_2(f):
+    cells(f, ["A", "E"], np.float32([[-5, -6]]), "w", "csr")
+    raw_part(f, ["E", "D", "A", "B"], np.int64([[10, 20, 30, 0]]))
+
+
+def join_obsm_1(f):
+    cells(f, ["A"], np.float32([[1], [2]]), "m")
+    f.create_group("obsm")
+    f["obsm/same"] = np.float32([[1, 2, 3], [4, 5, 6]])
+    f["obsm/other"] = np.float32([[1, 2], [3, 4]])
+    f["obsm/one"] = np.float64([[0.5], [1.5]])
+
+
+def join_obsm_2(f):
+    """same is sparse, other wider than in the first; one has too many rows."""
+    cells(f, ["A"], np.float32([[3]]), "n")
+    f.create_group("obsm")
+    csr(f["obsm"], "same", np.int32([7, 9]), np.int32([0, 2]), np.int32([0, 2]),
+        shape=(1, 3))
+    f["obsm/other"] = np.float32([[5, 6, 7]])
+    f["obsm/one"] = np.float32([[1], [2]])
+
+
 # ---- files that are something else ----
-
-def other_10x(f):
-    f["matrix/barcodes"] = np.array([b"AAAC"])
-
 
 def other_loom(f):
     f.create_group("row_attrs")
@@ -473,6 +643,7 @@ def other_loom(f):
 
 
 def other_mudata(f):
+    """Without a modality."""
     mark(f, "MuData", "0.1.0")
     f.create_group("mod")
     frame(f, "obs", ["c0"])
@@ -505,7 +676,446 @@ def raw_is_null(f):
     f["obs"].attrs["column-order"] = np.array(["slash/"], dtype=object)
 
 
+# ---- filters ----
+
+def filtered_values(rows, columns, dtype):
+    """Small numbers, two of three of them 0, that every type holds."""
+    i = np.arange(rows)[:, None]
+    j = np.arange(columns)[None, :]
+    values = np.where((i + j) % 3 == 0, (i * 31 + j * 7 + i * j) % 100, 0)
+    return values.astype(dtype)
+
+
+def filter_options():
+    """Name to what create_dataset takes, one for each kind of encoding."""
+    import hdf5plugin as p
+
+    options = {"szip_nn": {"compression": "szip",
+                           "compression_opts": ("nn", 8)},
+               "szip_ec": {"compression": "szip",
+                           "compression_opts": ("ec", 16)},
+               "lzf": {"compression": "lzf"},
+               "bzip2": dict(p.BZip2()),
+               "zstd": dict(p.Zstd()),
+               "zstd_shuffle": {**p.Zstd(clevel=9), "shuffle": True},
+               "lz4": dict(p.LZ4()),
+               "lz4_blocks": dict(p.LZ4(nbytes=100)),
+               "lz4_checked": {**p.LZ4(), "fletcher32": True},
+               "bits": dict(p.Bitshuffle(cname="none")),
+               "bits_blocks": dict(p.Bitshuffle(nelems=16, cname="none")),
+               "bits_lz4": dict(p.Bitshuffle(cname="lz4")),
+               "bits_lz4_blocks": dict(p.Bitshuffle(nelems=24, cname="lz4")),
+               "bits_zstd": dict(p.Bitshuffle(cname="zstd")),
+               "bits_zstd_blocks": dict(p.Bitshuffle(nelems=64,
+                                                     cname="zstd"))}
+    for cname in ("blosclz", "lz4", "lz4hc", "snappy", "zlib", "zstd"):
+        options["blosc_" + cname] = dict(p.Blosc(cname=cname))
+    options["blosc_bits"] = dict(p.Blosc(cname="zstd", shuffle=2))
+    options["blosc_plain"] = dict(p.Blosc(cname="lz4", shuffle=0))
+    options["blosc_stored"] = dict(p.Blosc(clevel=0))
+    options["blosc_checked"] = {**p.Blosc(), "fletcher32": True}
+    return options
+
+
+def filter_twice(group, name, filters):
+    """A dataset with any pipeline of (id, parameters)."""
+    values = filtered_values(75, 7, "i4")
+    plist = creation_list()
+    plist.set_chunk((32, 5))
+    for number, parameters in filters:
+        plist.set_filter(number, h5py.h5z.FLAG_OPTIONAL, parameters)
+    space = h5py.h5s.create_simple(values.shape)
+    d = h5py.h5d.create(group.id, name.encode(), h5py.h5t.STD_I32LE, space,
+                        plist)
+    d.write(space, space, values)
+
+
+def filters_of_all_kinds(f):
+    rows, columns = 75, 7
+    options = filter_options()
+    mark(f, "anndata", "0.1.0")
+    obs = frame(f, "obs", [], list(options) + ["kind"])
+    del obs["_index"]
+    d = obs.create_dataset("_index", data=text([f"c{i}" for i in range(rows)]),
+                           dtype=STRING, chunks=(32,), **options["zstd"])
+    mark(d, "string-array", "0.2.0")
+    frame(f, "var", [f"g{j}" for j in range(columns)])
+    layers = f.create_group("layers")
+    types = ("i1", "u2", "f4", "f8", ">i4", "i8")
+    for n, (name, kind) in enumerate(options.items()):
+        obs.create_dataset(name, data=filtered_values(rows, 1, "i8")[:, 0],
+                           chunks=(32,), **kind)
+        # each filter with three of the types, all types with most filters
+        for dtype in types[n % 2::2]:
+            layers.create_dataset(f"{name}-{dtype}", chunks=(32, 5),
+                                  data=filtered_values(rows, columns, dtype),
+                                  **kind)
+    kind = categorical(obs, "kind", np.zeros(1, "i1"), ["a", "b", "c"])
+    del kind["codes"]
+    kind.create_dataset("codes", data=(np.arange(rows) % 3).astype("i1"),
+                        chunks=(32,), **options["bits_lz4"])
+    # random bytes: what does not shrink
+    noise = np.random.default_rng(7).integers(0, 256, (rows, columns, 4), "u1")
+    for name in ("lz4", "bits_lz4", "bits_zstd", "zstd", "blosc_lz4", "bzip2",
+                 "szip_nn"):
+        layers.create_dataset(f"noise-{name}", chunks=(32, 5),
+                              data=noise.view("<u4")[:, :, 0],
+                              **options[name])
+    layers.create_dataset("noise-none", data=noise.view("<u4")[:, :, 0])
+    # a chunk in the middle that is stored as it is
+    for name in ("zstd", "blosc_lz4", "bits_lz4", "szip_nn"):
+        d = layers.create_dataset(f"mask-{name}", chunks=(32, 5),
+                                  data=filtered_values(rows, columns, "i4"),
+                                  **options[name])
+        d.id.write_direct_chunk((32, 0), d[32:64, 0:5].tobytes(), 1)
+    filter_twice(layers, "twice-lz4_zstd", [(32004, (0,)), (32015, (3,))])
+    filter_twice(layers, "twice-lzf_zstd_lz4",
+                 [(32000, ()), (32015, (3,)), (32004, (64,))])
+    filter_twice(layers, "twice-blosc_zstd",
+                 [(32001, (2, 2, 4, 640, 5, 0, 0)), (32015, (3,))])
+    filter_twice(layers, "twice-bits_blosc",
+                 [(32008, (0, 0)), (32001, (2, 2, 4, 640, 5, 0, 1))])
+    filter_twice(layers, "twice-bits_lz4_zstd",
+                 [(32008, (8, 2)), (32015, (3,))])
+    filter_twice(layers, "twice-unknown", [(32015, (3,)), (1, (4,))])
+    sparse = filtered_values(rows, columns, "f4")
+    where = np.nonzero(sparse)
+    csr(layers, "csr", sparse[where], where[1].astype("i4"),
+        np.concatenate(([0], np.cumsum((sparse != 0).sum(1)))),
+        (rows, columns), chunks=(37,), **options["zstd_shuffle"])
+
+
+# ---- what the manifest stores: CSC, what only libhdf5 reads, obsm ----
+
+CSC_INDPTR = np.array([0, 2, 4, 6])
+CSC_INDICES = np.array([0, 3, 1, 3, 0, 3])
+CSC_DATA = np.array([1, 4, 3, 5, 2, 6])
+
+
+def csc(f, name, data=CSC_DATA, indices=CSC_INDICES, indptr=CSC_INDPTR,
+        shape=(4, 3), **options):
+    """A CSC matrix; X unless it is told otherwise."""
+    g = csr(f, name, data, indices, indptr, shape, **options)
+    mark(g, "csc_matrix", "0.1.0")
+    return g
+
+
+def csc_of_all_kinds(f):
+    skeleton(f, x=False)
+    csc(f, "X", np.float32(CSC_DATA), np.int32(CSC_INDICES),
+        np.int32(CSC_INDPTR), chunks=(4,), compression="gzip", shuffle=True)
+    layers = f.create_group("layers")
+    for dtype in ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f8",
+                  ">i4", ">f2", ">f8"):
+        csc(layers, dtype, CSC_DATA.astype(dtype))
+    csc(layers, "bool", CSC_DATA > 2)
+    for dtype in ("i1", "u1", "i2", ">u2", "u4", ">i8", "u8"):
+        csc(layers, "index_" + dtype, indices=CSC_INDICES.astype(dtype),
+            indptr=CSC_INDPTR.astype(dtype))
+    csc(layers, "odd", np.array([np.nan, np.inf, -0.0, 0, 1e300, 0.1]))
+    csc(layers, "large", np.array([2**24 + 1, -2**31, 2**53 + 1, 0, 1, 2]))
+    csc(layers, "unsorted", indices=np.array([3, 0, 3, 1, 3, 0]))
+    csc(layers, "duplicates", np.uint8([200, 100, 3, 5, 2, 6]),
+        np.array([0, 0, 1, 1, 3, 3]))
+    csc(layers, "duplicates_f8", np.array([0.1, 0.2, 1e16, 1, -1e16, 6]),
+        np.array([0, 0, 1, 1, 1, 3]), np.array([0, 2, 5, 6]))
+    csc(layers, "empty_columns", indptr=np.array([0, 0, 6, 6]),
+        indices=np.array([0, 3, 1, 2, 0, 3]))
+    csc(layers, "empty", CSC_DATA[:0], CSC_INDICES[:0],
+        np.array([0, 0, 0, 0]))
+    csc(layers, "longer", np.arange(9), np.array([0, 3, 1, 3, 0, 3, 99, 99, 99]),
+        chunks=(2,))
+    old = csc(layers, "old")
+    for name in list(old.attrs):
+        del old.attrs[name]
+    old.attrs["h5sparse_format"] = "csc"
+    old.attrs["h5sparse_shape"] = np.array([4, 3])
+    raw = f.create_group("raw")
+    frame(raw, "var", ["g0", "g1"])
+    csc(raw, "X", CSC_DATA[:4], CSC_INDICES[:4], CSC_INDPTR[:3], (4, 2))
+
+
+def csc_damage(f):
+    skeleton(f)
+    layers = f.create_group("layers")
+    csc(layers, "descending", indptr=np.array([0, 4, 2, 6]))
+    csc(layers, "not_from_zero", indptr=np.array([1, 2, 4, 6]))
+    csc(layers, "too_long", indptr=np.array([0, 2, 4, 2**40]))
+    csc(layers, "row_too_large", indices=np.array([0, 3, 1, 4, 0, 3]))
+    csc(layers, "row_negative", indices=np.array([0, -1, 1, 3, 0, 3]))
+    csc(layers, "row_of_2_to_32", indices=np.array([0, 2**32, 1, 3, 0, 3]))
+    csc(layers, "short_data", CSC_DATA[:5])
+    csc(layers, "short_indices", indices=CSC_INDICES[:5])
+    csc(layers, "rows_2_to_62", shape=(2**62, 3))
+    csc(layers, "words", np.array([b"a"] * 6))
+
+
+def odd_number(f, name, base, precision, size, values, nbit=False):
+    """A dataset of integers that fill their bytes in part only."""
+    kind = base.copy()
+    kind.set_precision(precision)
+    kind.set_size(size)
+    plist = creation_list()
+    if nbit:
+        plist.set_chunk((3, 2))
+        plist.set_filter(h5py.h5z.FILTER_NBIT, 0)
+    space = h5py.h5s.create_simple(values.shape)
+    d = h5py.h5d.create(f.id, name.encode(), kind, space, plist)
+    d.write(h5py.h5s.ALL, h5py.h5s.ALL, values)
+
+
+def filters_of_libhdf5(f):
+    obs = skeleton(f, ["scaled"])
+    obs.create_dataset("scaled", data=np.int32([5, -7, 1000, 3]), chunks=(3,),
+                       scaleoffset=0)
+    layers = f.create_group("layers")
+    for dtype in ("i1", "u2", ">i4", "i8"):
+        layers.create_dataset("scaled_" + dtype, data=X.astype(dtype) * 20,
+                              chunks=(3, 2), scaleoffset=0)
+    for dtype in ("f4", ">f8"):
+        layers.create_dataset("scaled_" + dtype, data=X.astype(dtype) / 8,
+                              chunks=(3, 2), scaleoffset=4)
+    layers.create_dataset("scaled_gzip", data=np.int32(X), chunks=(4, 3),
+                          scaleoffset=0, shuffle=True, compression="gzip")
+    layers.create_dataset("unwritten", shape=(4, 3), dtype="i4", chunks=(3, 2),
+                          scaleoffset=0, fillvalue=7)
+    wide = np.int64(X) * 100 - 50
+    odd_number(layers, "nbit_12", h5py.h5t.STD_I16LE, 12, 2, wide, nbit=True)
+    odd_number(layers, "bits_12", h5py.h5t.STD_I16LE, 12, 2, wide)
+    odd_number(layers, "bytes_3", h5py.h5t.STD_I32BE, 24, 3, wide * 9999)
+    odd_number(layers, "bytes_5", h5py.h5t.STD_U64LE, 40, 5, abs(wide) << 30)
+    csr(layers, "csr", DATA, INDICES, INDPTR, chunks=(4,), scaleoffset=0)
+    csc(layers, "csc", chunks=(4,), scaleoffset=0)
+
+
+def obsm_of_all_kinds(f):
+    skeleton(f)
+    obsm = f.create_group("obsm")
+    obsm["dense"] = np.float32([[1, 2], [3, 4], [5, 6], [7, 8]])
+    csr(obsm, "csr", DATA, INDICES, INDPTR)
+    csc(obsm, "csc")
+    cells = ["c0", "c1", "c2", "c3"]
+    g = frame(obsm, "numbers", cells, ["f", "i", "b", "n"])
+    g["f"] = np.float32([0.5, np.nan, np.inf, -2])
+    g["i"] = np.int16([1, -2, 3, 4])
+    g["b"] = np.array([True, False, False, True])
+    n = g.create_group("n")
+    mark(n, "nullable-integer", "0.1.0")
+    n["values"] = np.int64([7, 8, 9, 10])
+    n["mask"] = np.array([False, True, False, False])
+    g = frame(obsm, "wide", cells, ["d", "i"])
+    g["d"] = np.array([0.1, 1e300, np.nan, -0.0])
+    g["i"] = np.array([2**24 + 1, -5, 2**53 - 1, 0])
+    g = frame(obsm, "mixed", cells, ["f", "kind"])
+    g["f"] = np.float32([1, 2, 3, 4])
+    categorical(g, "kind", np.int8([0, 1, 0, 1]), ["x", "y"])
+    frame(obsm, "no_columns", cells)
+
+
+# ---- groups: MuData, AnnData deeper in a file, 10x Genomics ----
+
+def modality(parent, name, marked=True):
+    """An AnnData in a group, as mudata writes a modality."""
+    g = parent.create_group(name)
+    skeleton(g)
+    if not marked:
+        del g.attrs["encoding-type"], g.attrs["encoding-version"]
+    return g
+
+
+def mudata(f):
+    """As mudata 0.3 writes it: order of modalities, a MuData in a MuData."""
+    mark(f, "MuData", "0.1.0")
+    f.attrs["axis"] = 0
+    frame(f, "obs", ["c0", "c1", "c2", "c3"])
+    frame(f, "var", ["g0", "g1", "g2", "p0", "p1", "p2"])
+    mod = f.create_group("mod")
+    mod.attrs.create("mod-order", text(["rna", "prot", "more"]), dtype=STRING)
+    prot = modality(mod, "prot")
+    prot["layers/half"] = X / 2
+    modality(mod, "rna")["uns/method"] = "none"
+    more = mod.create_group("more")
+    mark(more, "MuData", "0.1.0")
+    frame(more, "obs", ["c0"])
+    frame(more, "var", ["g0"])
+    more.create_group("mod")
+    modality(more["mod"], "atac")
+    f["rna"] = h5py.SoftLink("/mod/rna")
+    f["out"] = h5py.ExternalLink("other.h5", "/mod")
+    f["around"] = h5py.SoftLink("/around")
+    mod["gone"] = h5py.SoftLink("/mod/nothing")
+
+
+def mudata_0_1(f):
+    """mudata 0.1: no order, other words for AnnData, 0.7's dataframes."""
+    mark(f, "MuData", "0.1.0")
+    frame(f, "obs", ["c0", "c1", "c2", "c3"])
+    frame(f, "var", ["g0", "g1", "g2"])
+    mod = f.create_group("mod")
+    for name in ("rna", "prot"):
+        g = mod.create_group(name)
+        anndata_0_7(g)
+        mark(g, "AnnData", "0.1.0")
+
+
+def mudata_unmarked(f):
+    """The first versions did not mark what they wrote; one modality."""
+    frame(f, "obs", ["c0", "c1", "c2", "c3"])
+    frame(f, "var", ["g0", "g1", "g2"])
+    for name in ("", "obs", "var"):
+        for key in list(f["/" + name].attrs):
+            if key.startswith("encoding"):
+                del f["/" + name].attrs[key]
+    modality(f.create_group("mod"), "rna", marked=False)
+
+
+def groups_nested(f):
+    """AnnData in groups of one's own."""
+    for name in ("b", "a"):
+        modality(f, "samples/" + name)
+    f["samples/b/X"][0, 0] = 9
+    f.create_group("samples/empty")
+    deep = "one/two/three/four/five"
+    modality(f, deep)
+
+
+def group_in_anndata(f):
+    """An AnnData with another one in uns."""
+    skeleton(f)
+    modality(f, "uns/part")["X"][0, 0] = 9
+
+
+def groups_many(f):
+    """More groups than the words of an error have room for."""
+    for i in range(8):
+        modality(f, f"sample_{i}_of_" + "a_very_long_name_" * 4)
+
+
+def tenx_matrix(g, n_features=3):
+    """X, by barcode."""
+    g["barcodes"] = np.array([b"AAAC-1", b"AAAG-1", b"AAAT-1", b"AACA-1"])
+    g["data"] = DATA.astype("<i4")
+    g["indices"] = INDICES
+    g["indptr"] = INDPTR
+    g["shape"] = np.array([n_features, 4], dtype="<i4")
+
+
+def tenx_features(g, **more):
+    """features of Cell Ranger 3 and later."""
+    features = g.create_group("features")
+    features["_all_tag_keys"] = np.array([b"genome"])
+    features["id"] = np.array([b"ENSG0", b"ENSG1", b"ENSG2"])
+    features["name"] = np.array([b"A", b"B", b"A"])
+    features["feature_type"] = np.array([b"Gene Expression"] * 2 +
+                                        [b"Antibody Capture"])
+    features["genome"] = np.array([b"GRCh38", b"GRCh38", b""])
+    for name, values in more.items():
+        features[name] = values
+    return features
+
+
+def tenx_3(f):
+    """With what feature barcodes, ATAC, probes' sets and CellBender add."""
+    f.attrs["filetype"] = "matrix"
+    g = f.create_group("matrix")
+    tenx_matrix(g)
+    features = tenx_features(
+        g, pattern=np.array([b"", b"", b"5P(BC)"]),
+        interval=np.array([b"chr1:1-9", b"chr1:10-19", b""]),
+        number=np.int16([1, 2, 3]), short=np.int8([1, 2]),
+        pair=np.zeros((3, 2)), feature_types=np.int8([1, 2, 3]))
+    features.create_group("target_sets")["panel"] = np.int64([0, 1])
+    features["gone"] = h5py.SoftLink("/matrix/nothing")
+    features["out"] = h5py.ExternalLink("other.h5", "/x")
+    g["latent_cell_probability"] = np.float32([1, 1, 0, 1])
+    f["droplet_latents/cell_probability"] = np.float32([1, 1, 0, 1])
+
+
+def tenx_3_probes(f):
+    """The raw matrix by probe: the gene's id beside the probe's."""
+    g = f.create_group("matrix")
+    tenx_matrix(g)
+    tenx_features(g, gene_id=np.array([b"ENSG0", b"ENSG0", b"ENSG2"]),
+                  filtered_probes=np.array([True, False, True]))
+    g["filtered_barcodes"] = np.array([True, True, False, True])
+
+
+def tenx_3_damaged(f):
+    """The shape is another, an id is missing."""
+    g = f.create_group("matrix")
+    tenx_matrix(g, 4)
+    features = tenx_features(g)
+    del features["id"]
+    features["id"] = np.array([b"ENSG0", b"ENSG1"])
+
+
+def tenx_genome(f, genome):
+    """A genome of Cell Ranger 2."""
+    g = f.create_group(genome)
+    tenx_matrix(g)
+    g["genes"] = np.array([b"ENSG0", b"ENSG1", b"ENSG2"])
+    g["gene_names"] = np.array([b"A", b"B", b"A"])
+    return g
+
+
+def tenx_2(f):
+    tenx_genome(f, "GRCh38")
+
+
+def tenx_2_genomes(f):
+    tenx_genome(f, "hg19")
+    tenx_genome(f, "mm10")["data"][0] = 9
+
+
+def other_molecule_info(f):
+    """Of 10x Genomics, without a matrix."""
+    f["barcode_idx"] = np.zeros(4, dtype="u8")
+    f["barcodes"] = np.array([b"AAAC", b"AAAG"])
+    f["count"] = np.zeros(4, dtype="u4")
+    f["umi"] = np.zeros(4, dtype="u4")
+    tenx_features(f)
+
+
+def other_h5seurat(f):
+    f["assays/RNA/counts/data"] = DATA
+    f["cell.names"] = np.array([b"c0"])
+    f.create_group("meta.data")
+
+
+def strings_filtered(f):
+    """Chunks of so many strings that it matters that each has 16 bytes.
+
+    Not by Blosc, whose filter crashes on strings when it writes them.
+    """
+    options = filter_options()
+    names = ["lzf", "bzip2", "zstd", "lz4", "bits", "bits_lz4",
+             "bits_zstd"]
+    mark(f, "anndata", "0.1.0")
+    obs = frame(f, "obs", [f"c{i}" for i in range(300)], names)
+    frame(f, "var", ["g0"])
+    for name in names:
+        d = obs.create_dataset(name, dtype=STRING, chunks=(300,),
+                               data=text([f"{name} {i}" for i in range(300)]),
+                               **options[name])
+        mark(d, "string-array", "0.2.0")
+
+
+def compound_filtered(f):
+    """The same as fields of a table, as before anndata 0.7."""
+    table = np.zeros(300, dtype=[("index", STRING), ("n", "i2"),
+                                 ("label", STRING), ("pair", "f4", (2,))])
+    table["index"] = [f"c{i}" for i in range(300)]
+    table["n"] = np.arange(300)
+    table["label"] = [f"label {i}" for i in range(300)]
+    f.create_dataset("obs", data=table, chunks=(300,), compression="lzf")
+    var = np.zeros(1, dtype=[("index", "S4")])
+    var["index"] = b"g0"
+    f["var"] = var
+
+
 FILES = [
+    csc_of_all_kinds, csc_damage, filters_of_libhdf5, obsm_of_all_kinds,
+    filters_of_all_kinds, strings_filtered, compound_filtered,
     categories_of_all_types, numbers_of_all_types, nullable,
     nullable_beyond_bigint, column_names_not_utf8, strings_of_all_kinds,
     column_in_group, column_types_left_out, code_out_of_range, column_too_short, index_is_categorical,
@@ -514,8 +1124,15 @@ FILES = [
     anndata_0_7, anndata_0_6, uns_categories_of_another,
     one_gene_one_dimension, one_cell_one_dimension,
     matrices_of_all_kinds, filter_unknown, sparse_damage, absurd_sizes,
-    links_that_leave, raw_elsewhere, other_10x, other_loom, other_mudata, var_missing,
-    layers_without_x, x_is_null, raw_is_null,
+    links_that_leave, raw_elsewhere, other_loom, other_mudata, var_missing,
+    layers_without_x, x_is_null, raw_is_null, mudata, mudata_0_1,
+    mudata_unmarked,
+    groups_nested, group_in_anndata, groups_many, tenx_3, tenx_3_probes,
+    tenx_3_damaged, tenx_2, tenx_2_genomes, other_molecule_info,
+    other_h5seurat, columns_of_all_writers, frames_of_all_writers,
+    obsm_names_not_utf8, raw_categories,
+    join_repeated_csr, join_repeated_dense, join_once, join_no_cells,
+    join_no_genes, join_no_x, join_raw_1, join_raw_2, join_obsm_1, join_obsm_2,
 ]
 
 

@@ -18,7 +18,10 @@
 
 int			LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* One change: 2 bytes of place, 1 of kind, 1 of value. */
+/*
+ * One change: 2 bytes of place, from the start or, if bit 1 of the kind is
+ * set, from the end, where the directory is; 1 of kind; 1 of value.
+ */
 #define CHANGE 4
 
 /* Apply the changes in data to a manifest. */
@@ -32,6 +35,8 @@ apply_changes(uint8_t *bytes, size_t length, const uint8_t *data, size_t size)
 	{
 		size_t		at = (size_t) (data[0] | data[1] << 8) % length;
 
+		if ((data[2] & 2) != 0)
+			at = length - 1 - at;
 		if (data[2] % 2 == 0)
 			bytes[at] = data[3];
 		else if (at / 8 * 8 + 8 <= length)

@@ -37,12 +37,26 @@ bad=$(grep -vE '^(Pg_magic_func|_PG_init|_PG_fini|pg_finfo_mappedcoll\w*|mappedc
 ok "$([[ -z $bad ]] && echo 1)" "every other name it exports begins with mappedcoll"
 
 bad=$(nm -D --undefined-only "$library" | awk '{print $2}' |
-	grep -E '^(mc|manifest|matrix|collection|sampling|h5ad|builder|mappedcoll)_')
+	grep -E '^(mc|manifest|codec|matrix|collection|sampling|h5ad|builder|mappedcoll)_')
 [[ -z $bad ]] || printf '# %s\n' $bad
 ok "$([[ -z $bad ]] && echo 1)" "it needs nothing of our own rooms that it was not built from"
 
+# Those of Makefile, and what a compiler or an old libc adds
+codecs='deflate|lzf|blosc|lz4|zstd|aec|bz2|xxhash'
+system='c|m|dl|pthread|gcc_s|asan|ubsan'
+foreign()
+{
+	readelf -d "$1" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' | grep -vE "^(lib($2|$system)\.so|ld-linux)"
+}
+bad=$(foreign "$library" "$codecs")
+[[ -z $bad ]] || printf '# %s\n' $bad
+ok "$([[ -z $bad ]] && echo 1)" "the library links nothing but libc and the libraries of its filters"
+
 needed=$(readelf -d "$program" | grep NEEDED)
 ok "$([[ $needed == *hdf5* ]] && echo 1)" "the program links libhdf5"
+bad=$(foreign "$program" "$codecs|hdf5\w*|seccomp|sz|z")
+[[ -z $bad ]] || printf '# %s\n' $bad
+ok "$([[ -z $bad ]] && echo 1)" "and of other libraries libseccomp and those of the filters"
 
 echo "1..$n"
 exit "$failed"

@@ -36,16 +36,17 @@ arrows()
 	ok "$([[ -z $bad ]] && echo 1)" "src/$room includes only its own headers and those of: $2"
 }
 
-[[ $(ls -d src/*/ | tr -d '\n') == src/base/src/builder/src/collection/src/h5ad/src/manifest/src/matrix/src/pg/src/sampling/ ]]
+[[ $(ls -d src/*/ | tr -d '\n') == src/base/src/builder/src/codec/src/collection/src/h5ad/src/manifest/src/matrix/src/pg/src/sampling/ ]]
 ok "$([[ $? -eq 0 ]] && echo 1)" "the rooms are those that this test knows"
 
 arrows base ''
 arrows manifest 'base'
-arrows matrix 'base manifest'
+arrows codec 'base manifest'
+arrows matrix 'base manifest codec'
 arrows collection 'base manifest matrix'
 arrows sampling 'base'
-arrows h5ad 'base manifest'
-arrows builder 'base manifest h5ad'
+arrows h5ad 'base manifest codec'
+arrows builder 'base manifest codec h5ad'
 arrows pg 'base manifest matrix collection sampling builder'
 
 bad=$(grep -nE '#include *[<"](hdf5|H5)' src/*/*.[ch] | grep -v '^src/h5ad/' | sed 's/^/# /')

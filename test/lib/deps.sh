@@ -125,6 +125,11 @@ deps_missing()
 		deps_has_library libdeflate || echo libdeflate-dev
 		deps_has_library liblzf || echo liblzf-dev
 		deps_has_library libxxhash || echo libxxhash-dev
+		deps_has_library blosc || echo libblosc-dev
+		deps_has_library liblz4 || echo liblz4-dev
+		deps_has_library libzstd || echo libzstd-dev
+		deps_has_header libaec.h || echo libaec-dev
+		deps_has_header bzlib.h || echo libbz2-dev
 		deps_has_library libseccomp || echo libseccomp-dev
 		deps_has_command setpriv || echo util-linux
 		if [[ -n $pg ]]; then

@@ -7,8 +7,8 @@
 # TESTS='unit regress' runs these layers only (the names are in "layers").
 # What a failure leaves to look at is in build/test.
 #
-# Environment of the tests that use a server (layers regress, pgtap, tap and
-# differential):
+# Environment of the tests that use a server (layers regress, pgtap, tap,
+# differential and damage):
 #	MC_DATA			a copy of test/data that the server can read
 #	MC_CORPUS		../shared/corpus, or a copy that the server can read; empty
 #					where there is none
@@ -19,7 +19,7 @@ lib=$(dirname "${BASH_SOURCE[0]}")
 . "$lib/deps.sh"
 . "$lib/cluster.sh"
 
-layers=(warnings unit sanitize valgrind fuzz source regress pgtap tap differential)
+layers=(warnings unit sanitize valgrind fuzz source regress pgtap tap differential damage)
 passed=0
 failed=0
 skipped=0
@@ -95,36 +95,83 @@ layer_valgrind()
 		cd "$MC_ROOT" && prove --exec 'valgrind -q --error-exitcode=9 --leak-check=full
 			--suppressions=test/unit/valgrind.supp' \
 			build/unit/test_{h5ad_{columns,matrices,text},number,rank} \
-			build/unit/test_{manifest_roundtrip,matrix_{read,convert,damage}} \
+			build/unit/test_{codec_{known,pipelines},manifest_roundtrip,matrix_{read,convert,damage}} \
 			build/unit/test_collection_{columns,labels}
 	)
 }
 
-# Each libFuzzer target for a while: MC_FUZZ_SECONDS (20), from MC_SEED
+# Build a libFuzzer target: test/fuzz/$1.c with the rooms that it may use
+fuzz_build()
+{
+	local flags="-g -O1 -std=gnu99 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all"
+	local libraries="libdeflate liblzf libxxhash blosc liblz4 libzstd"
+
+	# shellcheck disable=SC2046,SC2086
+	cd "$MC_ROOT" && clang $flags -D_FILE_OFFSET_BITS=64 $(pkg-config --cflags $libraries) -Isrc -Itest/unit \
+		-o "$fuzz_dir/$1.bin" "test/fuzz/$1.c" src/base/error.c src/base/memory.c src/manifest/*.c \
+		src/codec/*.c src/matrix/*.c $(pkg-config --libs $libraries) -lsz -lbz2 -lz
+}
+
+# Run a fuzzer, its output in a log; the last line of the log says how often
+fuzz_run()
+{
+	local target=$1 save=$MC_ROOT/build/test
+
+	if [[ $target == fuzz_file ]]; then
+		cd "$MC_ROOT" && build/unit-sanitize/fuzz_file --seconds "$fuzz_seconds" --seed "$fuzz_seed" \
+			--program "$MC_ROOT/mappedcoll_manifest" --save "$save" >"$fuzz_dir/$target.log" 2>&1
+	else
+		mkdir -p "$fuzz_dir/$target" && cd "$fuzz_dir" && "./$target.bin" -seed="$fuzz_seed" \
+			-max_total_time="$fuzz_seconds" -artifact_prefix="$save/$target-" -print_final_stats=1 \
+			"$target" >"$target.log" 2>&1
+	fi
+}
+
+# How often a fuzzer ran, by its log
+fuzz_executions()
+{
+	sed -n -e 's/^stat::number_of_executed_units: *\([0-9]*\)$/\1/p' -e 's/^ *\([0-9]*\) executions,.*/\1/p' \
+		"$fuzz_dir/$1.log"
+}
+
+# Each fuzzer for a while, two at a time: MC_FUZZ_SECONDS (60), from MC_SEED; a report
+# of what they did is appended to MC_FUZZ_REPORT
 layer_fuzz()
 {
-	local dir=$MC_ROOT/build/fuzz seed=${MC_SEED:-$((RANDOM * 32768 + RANDOM + 1))}
-	local target flags n=0 bad=0
+	local fuzz_dir=$MC_ROOT/build/fuzz fuzz_seed=${MC_SEED:-$((RANDOM * 32768 + RANDOM + 1))}
+	local fuzz_seconds=${MC_FUZZ_SECONDS:-60} target targets=() n=0 bad=0
 
-	flags="-g -O1 -std=gnu99 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all"
-	flags+=" -D_FILE_OFFSET_BITS=64 $(pkg-config --cflags libdeflate liblzf libxxhash)"
-	echo "seed $seed (MC_SEED)"
+	echo "seed $fuzz_seed (MC_SEED)"
+	mkdir -p "$fuzz_dir"
 	for target in "$MC_ROOT"/test/fuzz/fuzz_*.c; do
-		target=$(basename "$target" .c)
-		mkdir -p "$dir/$target"
-		# shellcheck disable=SC2086
-		(cd "$MC_ROOT" && clang $flags -Isrc -Itest/unit -o "$dir/$target.bin" "test/fuzz/$target.c" \
-			src/base/error.c src/base/memory.c src/manifest/*.c src/matrix/*.c \
-			$(pkg-config --libs libdeflate liblzf libxxhash)) || return
+		targets+=("$(basename "$target" .c)")
+	done
+	cluster_make -s -j "$jobs" fuzz-file SANITIZE=1 || return
+	for target in "${targets[@]}"; do
+		[[ $target == fuzz_file ]] || (fuzz_build "$target") || return
+	done
+	printf '%s\n' "${targets[@]}" | (
+		export -f fuzz_run
+		export fuzz_dir fuzz_seed fuzz_seconds MC_ROOT
+		xargs -P 2 -I{} bash -c 'fuzz_run {} && touch "$fuzz_dir/{}.passed" || rm -f "$fuzz_dir/{}.passed"'
+	)
+	for target in "${targets[@]}"; do
 		n=$((n + 1))
-		if (cd "$dir" && "./$target.bin" -seed="$seed" -max_total_time="${MC_FUZZ_SECONDS:-20}" \
-			-artifact_prefix="$MC_ROOT/build/test/$target-" -print_final_stats=1 "$target" >"$target.log" 2>&1); then
-			echo "ok $n - $target: $(sed -n 's/^stat::number_of_executed_units: *//p' "$dir/$target.log") executions"
+		if [[ -e $fuzz_dir/$target.passed ]]; then
+			echo "ok $n - $target: $(fuzz_executions "$target") executions"
 		else
-			tail -n 40 "$dir/$target.log"
+			tail -n 60 "$fuzz_dir/$target.log"
 			echo "not ok $n - $target: the input is in build/test"
 			bad=1
 		fi
+		if [[ -n ${MC_FUZZ_REPORT:-} ]]; then
+			{
+				echo "$target: seed $fuzz_seed, $fuzz_seconds s, $(fuzz_executions "$target") executions, $(
+					[[ -e $fuzz_dir/$target.passed ]] && echo 'no finding' || echo 'FINDINGS')"
+				[[ $target != fuzz_file ]] || sed -n '/^Whole files/,/^1\.\./{/^1\.\./!p}' "$fuzz_dir/$target.log"
+			} >>"$MC_FUZZ_REPORT"
+		fi
+		rm -f "$fuzz_dir/$target.passed"
 	done
 	echo "1..$n"
 	return "$bad"
@@ -195,8 +242,8 @@ layer_tap()
 	return "$status"
 }
 
-# anndata's reading against ours; build/venv holds anndata
-layer_differential()
+# build/venv, with test/requirements.txt; 77 where they cannot be had
+python_packages()
 {
 	local venv=$MC_ROOT/build/venv wanted=$MC_ROOT/test/requirements.txt index
 
@@ -226,9 +273,26 @@ layer_differential()
 		fi
 		cp "$wanted" "$venv/installed.txt"
 	fi
+}
+
+# anndata's reading against ours; MC_DIFFERENTIAL has more arguments of run.py,
+# such as --files 2000 --report /where/to/write
+layer_differential()
+{
+	python_packages || return
 	mkdir -p "$MC_TMP/work"
-	MC_WORK=$MC_TMP/work MC_PSQL=$MC_BINDIR/psql \
-		"$venv/bin/python" "$MC_ROOT/test/differential/run.py"
+	# shellcheck disable=SC2086
+	MC_WORK=$MC_TMP/work MC_PSQL=$MC_BINDIR/psql MC_KEEP=$MC_ROOT/build/test/differential \
+		"$MC_ROOT/build/venv/bin/python" "$MC_ROOT/test/differential/run.py" ${MC_DIFFERENTIAL:-}
+}
+
+# Damaged files and damaged manifests
+layer_damage()
+{
+	python_packages || return
+	mkdir -p "$MC_TMP/work"
+	MC_WORK=$MC_TMP/work MC_LOG=$MC_TMP/server/log MC_KEEP=$MC_ROOT/build/test/damage \
+		"$MC_ROOT/build/venv/bin/python" "$MC_ROOT/test/damage/damage.py" --files 250 --manifests 250
 }
 
 # Print a path of directory $1 that the server can read, or nothing

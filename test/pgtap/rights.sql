@@ -44,7 +44,7 @@ SELECT is_denied('regress_mc_none', q) FROM unnest(ARRAY[
 	'SELECT count(*) FROM sample_batch(''coll'', 4)', 'SELECT count(*) FROM sample_batch(''coll'', 4, ''cell_type'')',
 	'SELECT count(*) FROM mappedcoll_sample_batch(''coll'', 4, NULL, 1, 0, 0, 1, true, NULL)',
 	'SELECT count(*) FROM labels(''coll'', ''cell_type'')', 'SELECT count(*) FROM collection_files(''coll'')',
-	'SELECT count(*) FROM collection_vars(''coll'')']) AS q;
+	'SELECT count(*) FROM collection_vars(''coll'')', 'SELECT count(*) FROM measured_genes(''coll'')']) AS q;
 -- and no more to learn than that: neither columns nor conditions
 SELECT is_denied('regress_mc_none', q) FROM unnest(ARRAY[
 	'SELECT count(*) FROM sample_batch(''coll'', 4, ''no_such_column'')', 'SELECT count(*) FROM labels(''coll'', ''no_such_column'')',
@@ -60,11 +60,11 @@ SELECT may(role, q, result) FROM unnest(ARRAY['regress_mc_table', 'regress_mc_me
 	('SELECT count(*) FROM coll', '3200'), ('SELECT count(*) FROM coll TABLESAMPLE weighted(''donor_id'')', '3200'),
 	('SELECT count(x) FROM sample_batch(''coll'', 4, ''donor_id'', filter => ''age > 40'')', '4'),
 	('SELECT count(*) FROM labels(''coll'', ''donor_id'')', '10'), ('SELECT count(*) FROM collection_files(''coll'')', '3'),
-	('SELECT count(*) FROM collection_vars(''coll'')', '924')) AS v (q, result);
+	('SELECT count(*) FROM collection_vars(''coll'')', '924'), ('SELECT count(*) FROM measured_genes(''coll'')', '3')) AS v (q, result);
 SELECT is_denied('regress_mc_table', q, 'foreign table coll_h5ad') FROM unnest(ARRAY[
 	'SELECT count(*) FROM coll_h5ad', 'SELECT count(*) FROM sample_batch(''coll_h5ad'', 4)',
 	'SELECT count(*) FROM labels(''coll_h5ad'', ''cell_type'')', 'SELECT count(*) FROM collection_files(''coll_h5ad'')',
-	'SELECT count(*) FROM collection_vars(''coll_h5ad'')']) AS q;
+	'SELECT count(*) FROM collection_vars(''coll_h5ad'')', 'SELECT count(*) FROM measured_genes(''coll_h5ad'')']) AS q;
 SELECT is(left(try('regress_mc_table', 'SELECT refresh_collection(''coll'')'), 5), '42501', 'refresh_collection is the owner''s');
 
 -- SELECT on some columns
@@ -74,7 +74,7 @@ SELECT may('regress_mc_columns', q, result) FROM (VALUES
 	('SELECT count(x) FROM sample_batch(''coll'', 4)', '4'), ('SELECT count(x) FROM sample_batch(''coll'', 4, ''cell_type'')', '4'),
 	('SELECT count(x) FROM sample_batch(''coll'', 4, filter => ''cell_type IS NULL'')', '4'),
 	('SELECT count(*) FROM labels(''coll'', ''cell_type'')', '11'), ('SELECT count(*) FROM collection_files(''coll'')', '3'),
-	('SELECT count(*) FROM collection_vars(''coll'')', '924')) AS v (q, result);
+	('SELECT count(*) FROM collection_vars(''coll'')', '924'), ('SELECT sum(n_measured) FROM measured_genes(''coll'')', '2772')) AS v (q, result);
 SELECT is_denied('regress_mc_columns', q) FROM unnest(ARRAY[
 	'SELECT donor_id FROM coll LIMIT 1', 'SELECT row_index FROM coll WHERE donor_id = ''D01'' LIMIT 1', 'SELECT * FROM coll LIMIT 1',
 	'SELECT row_index FROM coll TABLESAMPLE weighted(''donor_id'') LIMIT 1', 'SELECT row_index FROM coll TABLESAMPLE weighted(''cell_type,donor_id'') LIMIT 1',
@@ -122,6 +122,9 @@ SELECT may('regress_mc_policy', 'SELECT string_agg(n_obs::text, '','' ORDER BY f
 	(SELECT string_agg((SELECT count(*) FROM allowed WHERE file_index = f)::text, ',' ORDER BY f) FROM generate_series(0, 2) AS f));
 SELECT is(try('regress_mc_policy', 'SELECT count(*) FROM sample_batch(''coll'', 4, filter => ''donor_id = ''''D01'''''')'),
 	'55000 there is no row to sample', 'of hidden rows nothing can be drawn');
+-- genes are of the files, not of rows: a policy hides none of them
+SELECT may('regress_mc_policy', 'SELECT sum(n_measured) FROM measured_genes(''coll'')', '2772');
+SELECT may('regress_mc_policy', 'SELECT count(*) FROM collection_vars(''coll'')', '924');
 -- a filter does not see hidden rows, not even by its side effects
 CREATE TABLE seen (donor text);
 GRANT INSERT, SELECT ON seen TO PUBLIC;

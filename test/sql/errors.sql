@@ -88,6 +88,26 @@ SELECT * FROM sample_batch('no_table', 1);	-- ERROR
 DROP FOREIGN DATA WRAPPER no_handler CASCADE;
 DROP EXTENSION file_fdw CASCADE;
 
+-- create_collection: genes, groups and matrices of the files
+\set h5ad :data '/h5ad'
+SELECT create_collection('other', ARRAY[:'h5ad' || '/join_repeated_csr.h5ad', :'h5ad' || '/join_once.h5ad']);	-- ERROR
+SELECT create_collection('other', ARRAY[:'h5ad' || '/join_repeated_csr.h5ad'], genes => '{A}');	-- ERROR
+SELECT create_collection('other', ARRAY[:'h5ad' || '/join_once.h5ad'], var_duplicates => 'max');	-- ERROR
+SELECT create_collection('other', ARRAY[:'h5ad' || '/join_obsm_1.h5ad', :'h5ad' || '/join_once.h5ad', :'h5ad' || '/join_obsm_2.h5ad'],
+	obsm => '{other}');	-- ERROR
+SELECT create_collection('other', ARRAY[:'h5ad' || '/join_obsm_1.h5ad', :'h5ad' || '/join_obsm_2.h5ad'], obsm => '{one}');
+SELECT one FROM other;
+DROP TABLE other;
+SELECT create_collection('other', ARRAY[:'h5ad' || '/mudata.h5ad'], group_path => 'mod/cite');	-- ERROR
+SELECT create_collection('other', ARRAY[:'h5ad' || '/mudata.h5ad'], group_path => '/mod/rna');	-- ERROR
+SELECT create_collection('other', ARRAY[:'h5ad' || '/mudata.h5ad'], group_path => repeat('mod/', 256) || 'rna');	-- ERROR
+SELECT create_collection('other', ARRAY[:'h5ad' || '/join_no_x.h5ad', :'h5ad' || '/join_once.h5ad']);
+SELECT x FROM other;	-- ERROR
+SELECT * FROM sample_batch('other', 20, seed => 1);	-- ERROR
+DROP TABLE other;
+SELECT create_collection(repeat('Long', 16), ARRAY[:'h5ad' || '/join_no_x.h5ad']);
+SELECT create_collection('public."' || repeat('Long', 16) || '"', ARRAY[:'h5ad' || '/join_no_x.h5ad']);
+DROP TABLE longlonglonglonglonglonglonglonglonglonglonglonglonglonglonglon, "LongLongLongLongLongLongLongLongLongLongLongLongLongLongLongLon";
 -- what is not meant to be called
 SELECT mappedcoll_handler();	-- ERROR
 SELECT mappedcoll_validator('{}', 'pg_foreign_table'::regclass);	-- ERROR

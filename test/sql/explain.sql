@@ -134,5 +134,13 @@ SELECT r.*, q FROM unnest(ARRAY[
 	'SELECT x FROM coll WHERE obs_name = ''GTATTGAAACCCTCGT-1''',
 	'SELECT x FROM coll WHERE octet_length(x) < 5']) AS q, read_of(q) AS r;
 
+-- a group, a layer, and what the manifest holds because the file cannot be read by row
+SELECT create_collection('half', ARRAY[:'data' || '/h5ad/mudata.h5ad'], layer => 'layers/half', group_path => 'mod/prot');
+EXPLAIN (VERBOSE, COSTS OFF) SELECT x FROM half;
+SELECT create_collection('csc', ARRAY[:'data' || '/h5ad/matrices_of_all_kinds.h5ad'], layer => 'layers/csc');
+EXPLAIN (VERBOSE, COSTS OFF, ANALYZE, TIMING OFF, SUMMARY OFF) SELECT x FROM csc;
+SELECT encoding, dtype, nnz FROM collection_files('csc');
+DROP TABLE half, csc;
+
 DROP FUNCTION estimated, read_of;
 DROP TABLE coll;

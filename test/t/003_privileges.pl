@@ -64,7 +64,8 @@ my %denied = (
 	'COPY' => 'COPY (SELECT obs_name FROM coll) TO STDOUT',
 	'labels' => "SELECT * FROM labels('coll', 'cell_type')",
 	'collection_files' => "SELECT * FROM collection_files('coll')",
-	'collection_vars' => "SELECT * FROM collection_vars('coll')");
+	'collection_vars' => "SELECT * FROM collection_vars('coll')",
+	'measured_genes' => "SELECT * FROM measured_genes('coll')");
 for my $what (sort keys %denied)
 {
 	fails($as{nobody}, $denied{$what}, '42501', qr/permission denied for/, undef,
@@ -85,6 +86,7 @@ is(ask_safe($fresh, "SELECT count(*) FROM labels('coll', 'cell_type')"), '11', '
 is(ask_safe($fresh, "SELECT string_agg(n_obs::text, ' ' ORDER BY file_index) FROM collection_files('coll')"),
 	ask_safe($as{lab}, "SELECT string_agg(n_obs::text, ' ' ORDER BY file_index) FROM collection_files('coll')"),
 	'and what the files are');
+is(ask_safe($fresh, "SELECT count(*), min(n_measured) FROM measured_genes('coll')"), '3|924', 'and which genes they have');
 fails($fresh, "SELECT refresh_collection('coll')", '42501', qr/must be owner of/, undef,
 	'but does not refresh');
 for my $statement (

@@ -41,6 +41,10 @@ ask_safe($session, 'SELECT create_collection(\'coll\', ' . array(@files) . ')');
 ask_safe($session, q{SELECT create_collection('"Other coll"', } . array(@files)
 	. q{, var_join => 'outer', vectors => 'array', genes => ARRAY['CD3D', 'MS4A1'], obsm => ARRAY['X_pca'])});
 ask_safe($session, "SELECT create_collection('counts', ARRAY['$files[0]'], layer => 'layers/counts')");
+# the options that are not in every collection: a group, genes that are added up
+system_or_bail('cp', data_dir() . '/h5ad/tenx_2_genomes.h5ad', "$dir/files/genomes.h5");
+ask_safe($session, "SELECT create_collection('genome', ARRAY['$dir/files/genomes.h5'], vectors => 'array', "
+	. "var_duplicates => 'sum', group_path => 'mm10')");
 ask_safe($session, <<~'SQL');
 	COMMENT ON TABLE coll IS 'cells of three sites';
 	COMMENT ON COLUMN coll.cell_type IS 'as annotated by the sites';
@@ -58,6 +62,7 @@ my %show = (
 	rows => 'SELECT count(*), md5(string_agg(c::text, \',\' ORDER BY row_index)) FROM coll c',
 	'rows of arrays' => 'SELECT count(*), md5(string_agg(c::text, \',\' ORDER BY row_index)) FROM "Other coll" c',
 	'rows of a layer' => 'SELECT count(*), md5(string_agg(c::text, \',\' ORDER BY row_index)) FROM counts c',
+	'rows of a group, genes added up' => 'SELECT count(*), string_agg(c::text, \',\' ORDER BY row_index) FROM genome c',
 	files => 'SELECT string_agg(concat_ws(\' \', path, n_obs, n_vars, nnz), \', \' ORDER BY file_index) FROM collection_files(\'coll\')',
 	labels => 'SELECT string_agg(concat_ws(\' \', code, label, n_rows, weight), \', \' ORDER BY code) FROM labels(\'coll\', \'cell_type\')',
 	'labels of a renamed column' => 'SELECT string_agg(concat_ws(\' \', code, label, n_rows, weight), \', \' ORDER BY code) FROM labels(\'"Other coll"\', \'"The donor"\')',
@@ -78,6 +83,7 @@ sub shown
 
 my %expected = map { $_ => shown('postgres', $_) } keys %show;
 like($expected{rows}, qr/^3200\|/, 'there is something to compare: rows');
+like($expected{'rows of a group, genes added up'}, qr/^4\|.*"\{11,0\}"/, 'genes added up');
 like($expected{files}, qr/it's "a" \{b\}, \\c \$d\$\.h5ad/, 'a file with an odd name');
 like($expected{comments}, qr/as annotated by the sites.*cells of three sites.*its files/, 'comments');
 like($expected{'rights on columns'}, qr/reader=r/, 'rights on columns');

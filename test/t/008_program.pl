@@ -161,7 +161,7 @@ clean('does not end');
 shell("printf '%s\\n' \"\$*\" >'$dir/arguments'\nexec '$real' \"\$@\"");
 ask_safe($session, "SET mappedcoll.manifest_memory = '123MB'; SET mappedcoll.manifest_cpu_time = 77; SET mappedcoll.manifest_size = '33MB'");
 is(ask_safe($session, $DRAW), $batch, 'with limits that suffice: the same batch');
-is(slurp_file("$dir/arguments"), "--build --matrix X --max-memory 128974848 --max-cpu-time 77 --max-file-size 34603008\n",
+is(slurp_file("$dir/arguments"), "--build --matrix X --group  --max-memory 128974848 --max-cpu-time 77 --max-file-size 34603008\n",
 	'the program is given the limits');
 unlink manifests($directory);
 

@@ -90,6 +90,66 @@ is($node->safe_psql('ascii', "SELECT count(*) FROM labels('greek', 'cell_type') 
 	'1', 'SQL_ASCII: the bytes as they are');
 is($node->safe_psql('utf8', "SELECT count(DISTINCT cell_type) FROM greek"), '11', 'UTF8: all of them');
 
+# The error says what cannot be shown: a value, a label, the name of a cell, of a
+# gene, of a column; the rest can be read
+my %odd = map { $_ => "$dir/files/$_.h5ad" } qw(gene cell column);
+my $cell = $node->safe_psql('utf8', 'SELECT obs_name FROM greek WHERE row_index = 3');
+system_or_bail('cp', $file, $_) for values %odd;
+replace_text($odd{gene}, 'MS4A1', "MS\xce\xb11");
+replace_text($odd{cell}, $cell, "\xce\xb1" . substr($cell, 2));
+replace_text($odd{column}, 'percent_mito', "percent_m\xce\xbct");
+ask_safe($session, "SELECT create_collection('$_', ARRAY['$odd{$_}'])") for qw(gene cell);
+for my $case (
+	[ 'SELECT count(cell_type) FROM greek', qr/^CONTEXT:  column "cell_type", file ".*greek\.h5ad"/m ],
+	[ "SELECT * FROM labels('greek', 'cell_type')", qr/^CONTEXT:  label \d+$/m ],
+	[ "SELECT count(label) FROM sample_batch('greek', 2000, 'cell_type', seed => 1)", qr/^CONTEXT:  label \d+$/m ],
+	[ 'SELECT max(obs_name) FROM cell', qr/^CONTEXT:  obs_names of file ".*cell\.h5ad"/m ],
+	[ "SELECT count(*) FROM collection_vars('gene')", qr/^CONTEXT:  name of gene \d+$/m ],
+	[ "SELECT create_collection('column', ARRAY['$odd{column}'])", qr/^CONTEXT:  name of obs column \d+ of file ".*column\.h5ad"/m ])
+{
+	my ($out, $messages) = ask($session, $case->[0]);
+
+	like($messages, qr/ERROR:  22P05: /, "LATIN1: $case->[0]");
+	like($messages, $case->[1], 'and what it is about');
+}
+is(ask_safe($session, 'SELECT count(x), count(DISTINCT cell_type) FROM gene'), '1500|11', 'LATIN1: rows beside a gene whose name it has not');
+is(ask_safe($session, "SELECT n_measured, length(mask) FROM measured_genes('gene')"), '1500|188', 'and which genes there are');
+is(ask_safe($session, 'SELECT count(x) FROM cell'), '1500', 'rows beside such a name of a cell');
+fails($session, "SELECT create_collection('no', ARRAY['$odd{gene}'], genes => '{MS412}')", '42704',
+	qr/gene "MS412" is not in the collection/, undef, 'a gene that is not there, close to one that cannot be shown');
+
+# An encoding of several bytes a character, which has some texts and not others
+my $kanji = "$dir/files/kanji.h5ad";
+my $emoji = "$dir/files/emoji.h5ad";
+system_or_bail('cp', $file, $_) for $kanji, $emoji;
+replace_text($_, 'B cell', "\xe6\x97\xa5\xe6\x9c\xac") for $kanji, $emoji;
+replace_text($_, 'MS4A1', "\xce\xb1-\xce\xb2") for $kanji, $emoji;
+replace_text($_, 'percent_mito', "percent_\xe3\x82\xab-") for $kanji, $emoji;
+replace_text($emoji, 'plasma cell', "\xf0\x9f\xa7\xacma cell");
+$node->safe_psql('postgres', "CREATE DATABASE euc_jp ENCODING 'EUC_JP' LOCALE 'C' TEMPLATE template0");
+$node->safe_psql('euc_jp', 'CREATE EXTENSION mappedcoll');
+$utf8{euc_jp} = $utf8{utf8};
+for my $database (qw(utf8 euc_jp))
+{
+	my $genes = "SELECT md5(string_agg(%s, ',' ORDER BY var_index)) FROM collection_vars('kanji')";
+	my $client = "SET client_encoding = 'UTF8'; ";
+
+	$node->safe_psql($database, "SELECT create_collection('kanji', ARRAY['$kanji'])");
+	$node->safe_psql($database, "SELECT create_collection('emoji', ARRAY['$emoji'])");
+	is($node->safe_psql($database, "SELECT n_rows FROM labels('kanji', 'cell_type') WHERE " . utf8($database, 'label') . " = 'e697a5e69cac'"),
+		$node->safe_psql('utf8', "SELECT n_rows FROM labels('fits', 'cell_type') WHERE " . utf8('utf8', 'label') . " = '$mu'"),
+		"$database: a label");
+	is($node->safe_psql($database, sprintf($genes, utf8($database, 'var_name'))),
+		$node->safe_psql('utf8', sprintf($genes, utf8('utf8', 'var_name'))), "$database: names of genes");
+	is($node->safe_psql($database, qq{${client}SELECT count("percent_\xe3\x82\xab-") FROM kanji}), '1500', "$database: a column by its name");
+	is($node->safe_psql($database, "${client}SELECT count(*) FROM sample_batch('kanji', 100, 'cell_type', "
+			. "filter => \$\$cell_type = '\xe6\x97\xa5\xe6\x9c\xac'\$\$)"), '100', "$database: a filter with such a text");
+}
+my $japanese = open_session($node, database => 'euc_jp');
+fails($japanese, 'SELECT count(cell_type) FROM emoji', '22P05', qr/has no equivalent in encoding "EUC_JP"/, undef, 'EUC_JP: a text that it has not');
+is(ask_safe($japanese, 'SELECT count(donor_id) FROM emoji'), '1500', 'EUC_JP: other columns are read');
+$japanese->quit;
+
 # What is no UTF-8 at all becomes U+FFFD, so that no database gets an invalid text
 my $invalid = "$dir/files/invalid.h5ad";
 my $replaced = unpack 'H*', "B\xef\xbf\xbd\xef\xbf\xbdcel";

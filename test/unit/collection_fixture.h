@@ -264,9 +264,10 @@ fixture_close(TestFile *files, int n)
 	memset(files, 0, sizeof(*files) * (size_t) n);
 }
 
-/* A collection of n files, or bail out. */
+/* A collection of n files with a policy for duplicates, or bail out. */
 UNIT_FUNCTION Collection *
-fixture_collection(const TestFile *files, int n, CollectionJoin join)
+fixture_joined(const TestFile *files, int n, CollectionJoin join,
+			   CollectionDuplicates duplicates)
 {
 	Manifest   *manifests[256];
 	Collection *c;
@@ -275,9 +276,16 @@ fixture_collection(const TestFile *files, int n, CollectionJoin join)
 	for (int f = 0; f < n; f++)
 		manifests[f] = files[f].manifest;
 	mc_error_init(&err);
-	if (!collection_create(manifests, n, join, &c, &err))
+	if (!collection_create(manifests, n, join, duplicates, &c, &err))
 		bail_out("no collection: %s", err.message);
 	return c;
+}
+
+/* A collection of n files, or bail out. */
+UNIT_FUNCTION Collection *
+fixture_collection(const TestFile *files, int n, CollectionJoin join)
+{
+	return fixture_joined(files, n, join, COLLECTION_DUPLICATES_ERROR);
 }
 
 /* --- the control --- */

@@ -2,8 +2,8 @@
  * manifest_sample.h
  *		A small manifest of every kind of column, for tests.
  *
- * Ten observations, three variables, a CSR layer and a dense obsm element;
- * and a function that gives a changed manifest valid checksums again, so that
+ * Ten observations, three variables, a CSR layer and two dense elements of
+ * obsm, one of them stored in the manifest; and a function that gives a changed manifest valid checksums again, so that
  * tests reach the checks behind them.
  */
 #ifndef MC_TEST_MANIFEST_SAMPLE_H
@@ -112,7 +112,40 @@ sample_write_columns(ManifestWriter *w, McError *err)
 		manifest_writer_add_column(w, MANIFEST_VAR, &v, err);
 }
 
-/* Add a CSR layer (chunked and compact) and a contiguous obsm element. */
+/* Store an array of length bytes whose shape is described. */
+__attribute__((unused)) static bool
+sample_write_stored(ManifestWriter *w, const void *bytes, size_t length,
+					ManifestArray *array, McError *err)
+{
+	ManifestStored *stored;
+
+	return manifest_writer_stored_open(w, length, &stored, err) &&
+		manifest_writer_stored_append(stored, bytes, length, err) &&
+		manifest_writer_stored_close(stored, array, err);
+}
+
+/* Add a dense obsm element of float32, which was made from float64. */
+__attribute__((unused)) static bool
+sample_write_umap(ManifestWriter *w, McError *err)
+{
+	static const float values[SAMPLE_OBS * 2] = {1, 2, 3, 4, 5, 6, 7, 8};
+	ManifestMatrixData umap;
+
+	memset(&umap, 0, sizeof(umap));
+	umap.name = "obsm/X_umap";
+	umap.kind = MANIFEST_DENSE;
+	umap.file_element = MANIFEST_FLOAT64;
+	umap.n_rows = SAMPLE_OBS;
+	umap.n_cols = 2;
+	umap.data.rank = 2;
+	umap.data.dims[0] = SAMPLE_OBS;
+	umap.data.dims[1] = 2;
+	umap.data.element = MANIFEST_FLOAT32;
+	return sample_write_stored(w, values, sizeof(values), &umap.data, err) &&
+		manifest_writer_add_matrix(w, &umap, err);
+}
+
+/* Add a CSR layer (chunked and compact) and the elements of obsm. */
 __attribute__((unused)) static bool
 sample_write_matrices(ManifestWriter *w, McError *err)
 {
@@ -161,6 +194,7 @@ sample_write_matrices(ManifestWriter *w, McError *err)
 	pca.data.address = 4096;
 	return manifest_writer_set_matrix(w, &x, err) &&
 		manifest_writer_add_matrix(w, &pca, err) &&
+		sample_write_umap(w, err) &&
 		manifest_writer_add_skipped(w, "obsm/odd", "is a dataframe", err);
 }
 
@@ -217,6 +251,30 @@ sample_reseal_section(const uint8_t *bytes, size_t length,
 										section->length);
 }
 
+/* Give a STORED array's blocks their right checksums, as far as they lie. */
+__attribute__((unused)) static void
+sample_reseal_blocks(uint8_t *bytes, size_t length, ManifestArray *array)
+{
+	ManifestSection stored = array->stored;
+	ManifestSection blocks = array->blocks;
+
+	if (stored.offset > length || stored.length > length - stored.offset ||
+		blocks.offset > length || blocks.length > length - blocks.offset)
+		return;
+	for (uint64_t i = 0; i < blocks.length / 8 &&
+		 i * MANIFEST_BLOCK_BYTES < stored.length; i++)
+	{
+		uint64_t	left = stored.length - i * MANIFEST_BLOCK_BYTES;
+		uint64_t	sum = XXH3_64bits(bytes + stored.offset +
+									  i * MANIFEST_BLOCK_BYTES,
+									  left < MANIFEST_BLOCK_BYTES ? left :
+									  MANIFEST_BLOCK_BYTES);
+
+		memcpy(bytes + blocks.offset + i * 8, &sum, sizeof(sum));
+	}
+	sample_reseal_section(bytes, length, &array->blocks);
+}
+
 /* Give header, directory and sections their right checksums, if possible. */
 __attribute__((unused)) static void
 sample_reseal(uint8_t *bytes, size_t length)
@@ -247,6 +305,8 @@ sample_reseal(uint8_t *bytes, size_t length)
 			sample_reseal_section(bytes, length, &m[i].data.compact);
 			sample_reseal_section(bytes, length, &m[i].indices.chunks);
 			sample_reseal_section(bytes, length, &m[i].indices.compact);
+			sample_reseal_blocks(bytes, length, &m[i].data);
+			sample_reseal_blocks(bytes, length, &m[i].indices);
 		}
 	}
 	if (at <= length && header->directory_length <= length - at)
@@ -299,6 +359,41 @@ sample_touch_column(const ManifestColumn *c)
 	}
 }
 
+/* Read n bytes. */
+__attribute__((unused)) static void
+sample_touch(const void *bytes, uint64_t n)
+{
+	for (uint64_t i = 0; i < n; i++)
+		sample_sink += ((const uint8_t *) bytes)[i];
+}
+
+/* Read a STORED array in pieces, from behind, and what lies outside of it. */
+__attribute__((unused)) static bool
+sample_touch_stored(Manifest *m, const ManifestArray *array, McError *err)
+{
+	uint64_t	at = array->stored.length;
+	const void *bytes;
+	McError		outside;
+
+	mc_error_init(&outside);
+	if (manifest_stored(m, array, at, 1, &bytes, &outside) ||
+		manifest_stored(m, array, at + 1, 0, &bytes, &outside) ||
+		manifest_stored(m, array, at, UINT64_MAX, &bytes, &outside) ||
+		manifest_stored(m, array, 1, UINT64_MAX - at, &bytes, &outside) ||
+		outside.code != MC_MANIFEST)
+		bail_out("a stored array was read outside of it");
+	while (at > 0)
+	{
+		uint64_t	n = at < 1000 ? at : 1000;
+
+		if (!manifest_stored(m, array, at - n, n, &bytes, err))
+			return false;
+		sample_touch(bytes, n);
+		at -= n;
+	}
+	return manifest_stored(m, array, 0, 0, &bytes, err) && bytes != NULL;
+}
+
 /* Read everything; true if nothing was refused. */
 __attribute__((unused)) static bool
 sample_read_all(int fd, McError *err)
@@ -338,13 +433,12 @@ sample_read_all(int fd, McError *err)
 			const void *bytes;
 
 			if (manifest_section(m, sections[s], "test", &bytes, err))
-			{
-				for (uint64_t j = 0; j < sections[s]->length; j++)
-					sample_sink += ((const uint8_t *) bytes)[j];
-			}
+				sample_touch(bytes, sections[s]->length);
 			else
 				sound = false;
 		}
+		sound &= sample_touch_stored(m, &record->data, err) &&
+			sample_touch_stored(m, &record->indices, err);
 	}
 	for (int i = 0; i < (int) header->n_skipped; i++)
 	{

@@ -21,10 +21,12 @@ enum
 	DEFLATE = 1, SHUFFLE = 2, FLETCHER32 = 3, LZF = 32000
 };
 
+#define HOST_IS_BIG_ENDIAN	(__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
+
 /* How to store an array. */
 typedef struct ArraySpec
 {
-	ManifestLayout layout;
+	ManifestLayout layout;		/* STORED: big_endian as the machine is */
 	ManifestElement element;
 	bool		big_endian;
 	uint64_t	chunk[2];
@@ -40,7 +42,7 @@ typedef struct StoredArray
 {
 	ManifestArray array;
 	ManifestChunk *chunks;
-	uint8_t    *compact;
+	uint8_t    *compact;		/* COMPACT and STORED: its elements */
 	size_t		compact_length;
 } StoredArray;
 
@@ -55,6 +57,7 @@ typedef struct SampleMatrix
 	double	   *values;			/* as stored; dense: n_rows * n_cols */
 	int			fd;				/* the file */
 	Manifest   *manifest;
+	ManifestElement file_element;	/* 0: that of data */
 	StoredArray data;
 	StoredArray index;
 } SampleMatrix;
@@ -86,11 +89,14 @@ sample_store(uint8_t *out, ManifestElement element, bool big_endian,
 	uint32_t	size = manifest_element_size(element);
 	uint8_t		bytes[8];
 	float		f = (float) value;
-	uint16_t	half = sample_half(value);
+	uint16_t	half;
 	int64_t		integer = 0;
 
 	if (element == MANIFEST_FLOAT16)
+	{
+		half = sample_half(value);
 		memcpy(bytes, &half, 2);
+	}
 	else if (element == MANIFEST_FLOAT32)
 		memcpy(bytes, &f, 4);
 	else if (element == MANIFEST_FLOAT64)
@@ -314,7 +320,7 @@ sample_store_array(int fd, const ArraySpec *spec, uint32_t rank,
 	for (uint64_t i = 0; i < rows * cols; i++)
 		sample_store(bytes + i * size, spec->element, spec->big_endian,
 					 values[i]);
-	if (spec->layout == MANIFEST_COMPACT)
+	if (spec->layout == MANIFEST_COMPACT || spec->layout == MANIFEST_STORED)
 	{
 		out->compact = bytes;
 		out->compact_length = rows * cols * size;
@@ -380,6 +386,49 @@ sample_fill_sparse(SampleMatrix *m, ManifestElement element, bool sorted,
 	m->values = realloc(m->values, (nnz + 1) * sizeof(double));
 }
 
+/* Append some of what is left of an array to its section. */
+__attribute__((unused)) static bool
+sample_append_some(ManifestStored *stored, const StoredArray *from,
+				   size_t *at, McError *err)
+{
+	size_t		n = unit_random_below(8) == 0 ? from->compact_length - *at :
+		unit_random_below(from->compact_length - *at + 1) % 5000;
+
+	*at += n;
+	return manifest_writer_stored_append(stored, from->compact + *at - n, n,
+										 err);
+}
+
+/* Write those of two arrays that are STORED, side by side. */
+__attribute__((unused)) static bool
+sample_write_both(ManifestWriter *w, const StoredArray *from[2],
+				  ManifestArray *arrays[2], McError *err)
+{
+	ManifestStored *stored[2] = {NULL, NULL};
+	size_t		at[2] = {0, 0};
+	size_t		lengths[2] = {0, 0};
+	bool		done = true;
+
+	for (int i = 0; done && i < 2; i++)
+	{
+		if (from[i]->array.layout != MANIFEST_STORED)
+			continue;
+		lengths[i] = from[i]->compact_length;
+		done = manifest_writer_stored_open(w, lengths[i], &stored[i], err);
+	}
+	while (done && (at[0] < lengths[0] || at[1] < lengths[1]))
+	{
+		int			i = (int) unit_random_below(2);
+
+		done = stored[i] == NULL ||
+			sample_append_some(stored[i], from[i], &at[i], err);
+	}
+	for (int i = 0; done && i < 2; i++)
+		done = stored[i] == NULL ||
+			manifest_writer_stored_close(stored[i], arrays[i], err);
+	return done;
+}
+
 /* Write the manifest of m and open it; false with err set. */
 __attribute__((unused)) static bool
 sample_open_manifest(SampleMatrix *m, McError *err)
@@ -392,6 +441,8 @@ sample_open_manifest(SampleMatrix *m, McError *err)
 	ManifestColumnData var = sample_column("v", MANIFEST_STRING, m->n_cols,
 										   NULL);
 	ManifestMatrixData x;
+	const StoredArray *from[2] = {&m->data, &m->index};
+	ManifestArray *arrays[2] = {&x.data, &x.indices};
 	ManifestWriter *w = NULL;
 	bool		done;
 
@@ -400,6 +451,8 @@ sample_open_manifest(SampleMatrix *m, McError *err)
 	memset(&x, 0, sizeof(x));
 	x.name = "X";
 	x.kind = m->dense ? MANIFEST_DENSE : MANIFEST_CSR;
+	x.file_element = m->file_element != 0 ? m->file_element :
+		m->data.array.element;
 	x.n_rows = m->n_rows;
 	x.n_cols = m->n_cols;
 	x.data = m->data.array;
@@ -417,6 +470,7 @@ sample_open_manifest(SampleMatrix *m, McError *err)
 	}
 	done = manifest_writer_begin(fd, &sample_identity, m->n_rows, m->n_cols,
 								 &w, err) &&
+		sample_write_both(w, from, arrays, err) &&
 		manifest_writer_set_index(w, MANIFEST_OBS, &obs, err) &&
 		manifest_writer_set_index(w, MANIFEST_VAR, &var, err) &&
 		manifest_writer_set_matrix(w, &x, err) &&
@@ -447,16 +501,26 @@ sample_store_sparse(SampleMatrix *m, const ArraySpec *data,
 	must(sample_open_manifest(m, &err), &err);
 }
 
-/* Make and store a dense matrix with zeros in it. */
+/* Store a dense matrix whose content is filled in. */
 __attribute__((unused)) static void
-sample_store_dense(SampleMatrix *m, const ArraySpec *data)
+sample_store_filled(SampleMatrix *m, const ArraySpec *data)
 {
-	uint64_t	n = m->n_rows * m->n_cols;
 	McError		err;
 
 	mc_error_init(&err);
 	m->dense = true;
 	m->fd = sample_memfd();
+	sample_store_array(m->fd, data, m->n_cols == 1 ? 1 : 2, m->n_rows,
+					   m->n_cols, m->values, &m->data);
+	must(sample_open_manifest(m, &err), &err);
+}
+
+/* Make and store a dense matrix with zeros in it. */
+__attribute__((unused)) static void
+sample_store_dense(SampleMatrix *m, const ArraySpec *data)
+{
+	uint64_t	n = m->n_rows * m->n_cols;
+
 	m->values = malloc((n + 1) * sizeof(double));
 	for (uint64_t i = 0; i < n; i++)
 		m->values[i] = unit_random_below(2) == 0 ? 0 :
@@ -467,9 +531,7 @@ sample_store_dense(SampleMatrix *m, const ArraySpec *data)
 		if (r / 16 % 2 == 1)
 			memset(m->values + r * m->n_cols, 0, m->n_cols * sizeof(double));
 	}
-	sample_store_array(m->fd, data, m->n_cols == 1 ? 1 : 2, m->n_rows,
-					   m->n_cols, m->values, &m->data);
-	must(sample_open_manifest(m, &err), &err);
+	sample_store_filled(m, data);
 }
 
 /* Free everything. */

@@ -55,8 +55,8 @@ lift(int fd)
 
 /* The child: what main does for --build. */
 static void
-run_child(int file_fd, int manifest_fd, int status_fd, const char *matrix,
-		  const BuilderLimits *limits)
+run_child(int file_fd, int manifest_fd, int status_fd,
+		  const BuilderSource *source, const BuilderLimits *limits)
 {
 	ManifestIdentity identity;
 	McError		err;
@@ -75,7 +75,7 @@ run_child(int file_fd, int manifest_fd, int status_fd, const char *matrix,
 	built = builder_identity(BUILDER_FILE_FD, &identity, &err) &&
 		builder_sandbox_enter(limits, BUILDER_STATUS_FD, &err) &&
 		builder_build(BUILDER_FILE_FD, &identity, BUILDER_MANIFEST_FD,
-					  BUILDER_STATUS_FD, matrix, &err);
+					  BUILDER_STATUS_FD, source, &err);
 	if (built)
 		built = builder_status_done(BUILDER_STATUS_FD);
 	else
@@ -85,8 +85,8 @@ run_child(int file_fd, int manifest_fd, int status_fd, const char *matrix,
 
 /* Build and wait. */
 static void
-build(int file_fd, const char *matrix, const BuilderLimits *limits,
-	  Outcome *out)
+build_source(int file_fd, const BuilderSource *source,
+			 const BuilderLimits *limits, Outcome *out)
 {
 	int			ends[2];
 	size_t		used = 0;
@@ -101,7 +101,7 @@ build(int file_fd, const char *matrix, const BuilderLimits *limits,
 	if (pid < 0)
 		bail_out("no child");
 	if (pid == 0)
-		run_child(file_fd, out->manifest, ends[1], matrix, limits);
+		run_child(file_fd, out->manifest, ends[1], source, limits);
 	close(ends[1]);
 	while (used < sizeof(out->lines) - 1 &&
 		   (n = read(ends[0], out->lines + used,
@@ -115,6 +115,16 @@ build(int file_fd, const char *matrix, const BuilderLimits *limits,
 	close(ends[0]);
 	if (waitpid(pid, &out->status, 0) != pid)
 		bail_out("lost the child");
+}
+
+/* The same at the root. */
+static void
+build(int file_fd, const char *matrix, const BuilderLimits *limits,
+	  Outcome *out)
+{
+	BuilderSource source = {.matrix = matrix};
+
+	build_source(file_fd, &source, limits, out);
 }
 
 /* Limits that no small file reaches. */
@@ -211,6 +221,89 @@ test_raw(void)
 	build_fixture("raw_elsewhere", "raw/X", &outcome);
 	is_str(outcome.last, "error\t2\traw has the external link \"raw/X\", "
 		   "which is not followed\t", "that raw/X");
+	close(outcome.manifest);
+}
+
+/* A group of a file, and a 10x file. */
+static void
+test_groups(void)
+{
+	static const struct
+	{
+		BuilderSource source;
+		const char *file;
+		const char *last;		/* the last line; NULL: done */
+		int64_t		n_vars;
+		int64_t		nnz;
+	}			cases[] = {
+		{{"layers/half", "mod/prot", 0}, "mudata", NULL, 3, 0},
+		{{"X", "/mod/rna/", 1 << 20}, "mudata", NULL, 3, 0},
+		{{"X", "", 0}, "group_in_anndata", NULL, 3, 0},
+		{{"X", NULL, 0}, "tenx_3", NULL, 3, 6},
+		{{"X", "matrix", 0}, "tenx_3", NULL, 3, 6},
+		{{"X", "mm10", 0}, "tenx_2_genomes", NULL, 3, 6},
+		{{"layers/half", "mod/rna", 0}, "mudata",
+			"error\t4\tthere is no matrix \"layers/half\"\tThe file has X.",
+		0, 0},
+		{{"raw/X", NULL, 0}, "tenx_3", "error\t4\tthere is no matrix "
+		"\"raw/X\"\tA 10x Genomics file has X only.", 0, 0},
+		{{"X", "a\tb", 0}, "group_in_anndata", "error\t4\tthere is no group "
+			"\"a?b\"\tThe root of the file is an AnnData; leave the option "
+		"group empty.", 0, 0},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+	{
+		BuilderLimits limits = usual_limits();
+		int			fd = fixture_fd(cases[i].file);
+		Manifest   *m = NULL;
+		Outcome		outcome;
+		McError		err;
+
+		mc_error_init(&err);
+		build_source(fd, &cases[i].source, &limits, &outcome);
+		is_str(outcome.last, cases[i].last ? cases[i].last : "done",
+			   "%s, group %s", cases[i].file, cases[i].source.group ?
+			   cases[i].source.group : "NULL");
+		if (cases[i].last == NULL)
+		{
+			if (!manifest_open(outcome.manifest, &m, &err))
+				bail_out("%s %s", err.message, err.detail);
+			is_int((int64_t) manifest_header(m)->n_obs, 4, "n_obs");
+			is_int((int64_t) manifest_header(m)->n_vars, cases[i].n_vars,
+				   "n_vars");
+			is_int((int64_t) manifest_matrix(m, 0)->nnz, cases[i].nnz,
+				   "stored entries");
+			is_str(manifest_matrix_name(m, 0), cases[i].source.matrix,
+				   "name of the matrix");
+		}
+		manifest_close(m);
+		close(outcome.manifest);
+		close(fd);
+	}
+}
+
+/* Two elements of obsm whose names are one: the later is left out. */
+static void
+test_obsm_names(void)
+{
+	Outcome		outcome;
+	Manifest   *m;
+	McError		err;
+	const char *name;
+	const char *reason;
+
+	mc_error_init(&err);
+	build_fixture("obsm_names_not_utf8", "X", &outcome);
+	if (!manifest_open(outcome.manifest, &m, &err))
+		bail_out("%s: %s", outcome.last, err.message);
+	is_int(manifest_header(m)->n_matrices, 3, "X and two of obsm");
+	is_int(manifest_header(m)->n_skipped, 1, "one is left out");
+	manifest_skipped(m, 0, &name, &reason);
+	is_str(name, "obsm/a\xEF\xBF\xBD", "its name");
+	is_str(reason, "has the name of an earlier element once invalid UTF-8 is "
+		   "replaced", "its reason");
+	manifest_close(m);
 	close(outcome.manifest);
 }
 
@@ -363,6 +456,8 @@ main(void)
 	unit_seed();
 	test_success();
 	test_raw();
+	test_groups();
+	test_obsm_names();
 	test_errors();
 	test_limits();
 	test_damage();

@@ -1,6 +1,7 @@
 /*
  * test_collection_axis.c
- *		The joint gene axis, inner and outer, against lists of strings.
+ *		The joint gene axis, inner and outer, with each policy for duplicates,
+ *		against lists of strings.
  */
 #include "collection_fixture.h"
 
@@ -20,7 +21,19 @@ control_find(const TestFile *file, const char *name)
 	return -1;
 }
 
-/* The joint axis by brute force; returns its length. */
+/* Has a file a name twice? */
+static bool
+control_duplicate(const TestFile *file)
+{
+	for (int i = 0; i < file->n_vars; i++)
+	{
+		if (control_find(file, file->vars[i]) != i)
+			return true;
+	}
+	return false;
+}
+
+/* The joint axis of different names by brute force; returns its length. */
 static int
 control_axis(const TestFile *files, int n, CollectionJoin join,
 			 const char **names)
@@ -45,11 +58,55 @@ control_axis(const TestFile *files, int n, CollectionJoin join,
 	return n_names;
 }
 
+/* Where gene i of a file belongs on the axis, or -1. */
+static int
+control_joint(const TestFile *file, int i, const char **names, int n_names,
+			  CollectionDuplicates duplicates)
+{
+	if (duplicates == COLLECTION_DUPLICATES_FIRST &&
+		control_find(file, file->vars[i]) != i)
+		return -1;
+	for (int j = 0; j < n_names; j++)
+	{
+		if (strcmp(names[j], file->vars[i]) == 0)
+			return j;
+	}
+	return -1;
+}
+
+/* Differences of the part of a file from the control. */
+static int
+count_file_differences(const CollectionAxis *axis, int f,
+					   const TestFile *file, const char **names, int n_names,
+					   CollectionDuplicates duplicates)
+{
+	const int32_t *to_joint = axis->file_to_joint[f];
+	const uint8_t *bits = axis->measured[f];
+	uint64_t	n_measured = 0;
+	int			bad = to_joint == NULL && file->n_vars != n_names;
+
+	for (int j = 0; j < n_names; j++)
+	{
+		bool		has = control_find(file, names[j]) >= 0;
+
+		n_measured += has;
+		bad += collection_measures(axis, f, (uint64_t) j) != has;
+	}
+	bad += axis->n_measured[f] != n_measured;
+	bad += (bits == NULL) != (n_measured == (uint64_t) n_names);
+	for (int j = n_names; bits != NULL && j % 8 != 0; j++)
+		bad += bits[j >> 3] >> (j & 7) & 1;
+	for (int i = 0; i < file->n_vars && bad == 0; i++)
+		bad += (to_joint == NULL ? i : to_joint[i]) !=
+			control_joint(file, i, names, n_names, duplicates);
+	return bad;
+}
+
 /* Differences of an axis from the control. */
 static int
 count_differences(Collection *c, const CollectionAxis *axis,
 				  const TestFile *files, int n, const char **names,
-				  int n_names)
+				  int n_names, CollectionDuplicates duplicates)
 {
 	int			bad = axis->n_vars != (uint64_t) n_names;
 
@@ -62,34 +119,17 @@ count_differences(Collection *c, const CollectionAxis *axis,
 		bad += collection_find_var(c, names[j], length) != j;
 	}
 	for (int f = 0; f < n && bad == 0; f++)
-	{
-		const int32_t *to_joint = axis->file_to_joint[f];
-		const int32_t *to_file = axis->joint_to_file[f];
-
-		bad += (to_joint == NULL) != (to_file == NULL);
-		bad += to_joint == NULL && files[f].n_vars != n_names;
-		for (int j = 0; j < n_names && bad == 0; j++)
-			bad += (to_file == NULL ? j : to_file[j]) !=
-				control_find(&files[f], names[j]);
-		for (int i = 0; i < files[f].n_vars && bad == 0; i++)
-		{
-			int			joint = to_joint == NULL ? i : to_joint[i];
-			int			want = -1;
-
-			for (int j = 0; j < n_names; j++)
-			{
-				if (strcmp(names[j], files[f].vars[i]) == 0)
-					want = j;
-			}
-			bad += joint != want;
-		}
-	}
+		bad += count_file_differences(axis, f, &files[f], names, n_names,
+									  duplicates);
 	return bad;
 }
 
-/* A random list of different genes, sometimes that of an earlier file. */
+/*
+ * A random list of genes, sometimes that of an earlier file; repeated: some
+ * names occur twice or more.
+ */
 static void
-random_genes(TestFile *files, int f, int pool)
+random_genes(TestFile *files, int f, int pool, bool repeated)
 {
 	TestFile   *file = &files[f];
 	const TestFile *other = f == 0 ? NULL : &files[unit_random_below(f)];
@@ -104,10 +144,13 @@ random_genes(TestFile *files, int f, int pool)
 	}
 	for (int i = 0; i < pool; i++)
 	{
+		int			gene = repeated && unit_random_below(4) == 0 ?
+			(int) unit_random_below((uint64_t) pool) : i;
+
 		if (unit_random_below(4) > 0)
-			snprintf(file->vars[file->n_vars++], TEXT_LENGTH, "gene%d", i);
+			snprintf(file->vars[file->n_vars++], TEXT_LENGTH, "gene%d", gene);
 	}
-	for (int i = file->n_vars - 1; i > 0 && unit_random_below(2) == 0; i--)
+	for (int i = file->n_vars - 1; i > 0 && unit_random_below(8) > 0; i--)
 	{
 		int			j = (int) unit_random_below((uint64_t) i + 1);
 		char		swapped[TEXT_LENGTH];
@@ -118,54 +161,134 @@ random_genes(TestFile *files, int f, int pool)
 	}
 }
 
-/* Random lists. */
+/* Are the genes of all files the same, in the same order? */
+static bool
+control_equal(const TestFile *files, int n)
+{
+	for (int f = 1; f < n; f++)
+	{
+		if (files[f].n_vars != files[0].n_vars)
+			return false;
+		for (int i = 0; i < files[0].n_vars; i++)
+		{
+			if (strcmp(files[f].vars[i], files[0].vars[i]) != 0)
+				return false;
+		}
+	}
+	return true;
+}
+
+/* Is an axis that of n equal files, by position? */
+static bool
+is_by_position(const CollectionAxis *axis, const TestFile *files, int n)
+{
+	bool		same = axis->n_vars == (uint64_t) files[0].n_vars;
+
+	for (int f = 0; f < n && same; f++)
+		same = axis->file_to_joint[f] == NULL && axis->measured[f] == NULL &&
+			axis->n_measured[f] == axis->n_vars;
+	for (int i = 0; i < files[0].n_vars && same; i++)
+		same = strncmp(axis->names[i], files[0].vars[i],
+					   axis->name_lengths[i]) == 0 &&
+			strlen(files[0].vars[i]) == axis->name_lengths[i];
+	return same;
+}
+
+/* What one axis went as. */
+typedef struct Tally
+{
+	int			bad;
+	int			n_empty;		/* no common gene */
+	int			n_refused;		/* duplicates */
+	int			n_position;		/* duplicates by position */
+} Tally;
+
+/* Compare one axis with the control. */
+static void
+check_axis(const TestFile *files, int n, CollectionJoin join,
+		   CollectionDuplicates duplicates, Tally *tally)
+{
+	const char *names[30 * MAX_FILES];
+	int			n_names = control_axis(files, n, join, names);
+	Collection *c = fixture_joined(files, n, join, duplicates);
+	const CollectionAxis *axis;
+	bool		some = true;
+	bool		twice = false;
+	bool		made;
+	McError		err;
+
+	for (int f = 0; f < n; f++)
+	{
+		some = some && files[f].n_vars > 0;
+		twice = twice || control_duplicate(&files[f]);
+	}
+	mc_error_init(&err);
+	made = collection_axis(c, &axis, NULL, &err);
+	tally->bad += !made && err.code != MC_INVALID;
+	if (twice && duplicates == COLLECTION_DUPLICATES_ERROR)
+	{
+		if (control_equal(files, n))
+		{
+			tally->n_position++;
+			tally->bad += !made || !is_by_position(axis, files, n);
+		}
+		else
+		{
+			tally->n_refused++;
+			tally->bad += made || !collection_error_duplicate(c) ||
+				!control_duplicate(&files[collection_error_file(c)]);
+		}
+	}
+	else if (made)
+	{
+		tally->bad += count_differences(c, axis, files, n, names, n_names,
+										duplicates);
+		tally->bad += n_names == 0 && some;
+		tally->bad += collection_find_var(c, "gene", 4) != -1;
+	}
+	else
+	{
+		tally->n_empty++;
+		tally->bad += n_names > 0 || !some || collection_error_duplicate(c);
+	}
+	collection_free(c);
+}
+
+/* Random lists under each policy. */
 static void
 test_random(void)
 {
-	int			bad = 0,
-				n_empty = 0;
-
-	for (int round = 0; round < 300; round++)
+	for (int repeated = 0; repeated < 2; repeated++)
 	{
-		TestFile	files[MAX_FILES] = {{0}};
-		int			n = 1 + (int) unit_random_below(MAX_FILES);
-		int			pool = (int) unit_random_below(30);
-		bool		some = true;
+		Tally		tally = {0};
 
-		for (int f = 0; f < n; f++)
+		for (int round = 0; round < 300; round++)
 		{
-			random_genes(files, f, pool);
-			fixture_open(&files[f]);
-			some = some && files[f].n_vars > 0;
-		}
-		for (int join = COLLECTION_INNER; join <= COLLECTION_OUTER; join++)
-		{
-			const char *names[30 * MAX_FILES];
-			int			n_names = control_axis(files, n,
-											   (CollectionJoin) join, names);
-			Collection *c = fixture_collection(files, n,
-											   (CollectionJoin) join);
-			const CollectionAxis *axis;
-			McError		err;
+			TestFile	files[MAX_FILES] = {{0}};
+			int			n = 1 + (int) unit_random_below(MAX_FILES);
+			int			pool = (int) unit_random_below(30);
 
-			mc_error_init(&err);
-			if (collection_axis(c, &axis, NULL, &err))
+			for (int f = 0; f < n; f++)
 			{
-				bad += count_differences(c, axis, files, n, names, n_names);
-				bad += n_names == 0 && some;
-				bad += collection_find_var(c, "gene", 4) != -1;
+				random_genes(files, f, pool, repeated != 0);
+				fixture_open(&files[f]);
 			}
-			else
+			for (int join = COLLECTION_INNER; join <= COLLECTION_OUTER; join++)
 			{
-				n_empty++;
-				bad += err.code != MC_INVALID || n_names > 0 || !some;
+				for (int policy = COLLECTION_DUPLICATES_ERROR;
+					 policy <= COLLECTION_DUPLICATES_SUM; policy++)
+					check_axis(files, n, (CollectionJoin) join,
+							   (CollectionDuplicates) policy, &tally);
 			}
-			collection_free(c);
+			fixture_close(files, n);
 		}
-		fixture_close(files, n);
+		is_int(tally.bad, 0, "300 random lists of genes, %s (without a common "
+			   "gene %d, refused %d, by position %d)",
+			   repeated ? "some repeated" : "all different", tally.n_empty,
+			   tally.n_refused, tally.n_position);
+		ok((tally.n_refused > 0) == repeated &&
+		   (tally.n_position > 0) == repeated, "duplicates were met");
 	}
-	is_int(bad, 0, "300 random lists of genes (%d of them without a common "
-		   "gene)", n_empty);
 }
 
 /* Describe a file by its genes, as many as are not NULL. */
@@ -196,8 +319,8 @@ test_duplicates(void)
 	c = fixture_collection(files, 2, COLLECTION_INNER);
 	ok(collection_axis(c, &axis, NULL, &err), "equal axes may have duplicates");
 	is_int((int64_t) axis->n_vars, 3, "all genes");
-	ok(axis->file_to_joint[0] == NULL && axis->joint_to_file[1] == NULL,
-	   "joined by position");
+	ok(axis->file_to_joint[0] == NULL && axis->measured[1] == NULL &&
+	   axis->n_measured[1] == 3, "joined by position");
 	ok(memcmp(axis->names[2], "A", 1) == 0, "the name of the second");
 	is_int(collection_find_var(c, "A", 1), 0, "the first is found");
 	is_int(collection_find_var(c, "B", 1), 1, "and the other");
@@ -211,6 +334,7 @@ test_duplicates(void)
 		is_int(err.code, MC_INVALID, "says so");
 		is_str(err.message, "gene \"A\" occurs twice in file 0", "where");
 		is_int(collection_error_file(c), 0, "the file");
+		ok(collection_error_duplicate(c), "it is a duplicate");
 		mc_error_init(&err);
 		ok(!collection_axis(c, &axis, NULL, &err), "the same at the second call");
 		collection_free(c);
@@ -225,6 +349,27 @@ test_duplicates(void)
 	is_int(collection_find_var(c, "B", 1), 2, "B is gene 2");
 	collection_free(c);
 	fixture_close(files, 1);
+}
+
+/* The first file that shares no gene is named, whatever the first repeats. */
+static void
+test_empty_repeated(void)
+{
+	TestFile	files[3] = {{0}};
+	const CollectionAxis *axis;
+	Collection *c;
+	McError		err;
+
+	name_genes(&files[0], "A", "A", "A");
+	name_genes(&files[1], "B", "C", NULL);
+	name_genes(&files[2], "A", "D", NULL);
+	c = fixture_joined(files, 3, COLLECTION_INNER, COLLECTION_DUPLICATES_SUM);
+	mc_error_init(&err);
+	ok(!collection_axis(c, &axis, NULL, &err), "no common gene with A, A, A");
+	is_str(err.detail, "The first gene of file 0 is \"A\", that of file 1 is "
+		   "\"B\".", "detail");
+	collection_free(c);
+	fixture_close(files, 3);
 }
 
 /* Files without a common gene. */
@@ -247,6 +392,7 @@ test_empty(void)
 	is_str(err.detail, "The first gene of file 0 is \"ENSG1\", that of file "
 		   "2 is \"TP53\".", "detail");
 	is_int(collection_error_file(c), 2, "the file");
+	ok(!collection_error_duplicate(c), "it is no duplicate");
 	collection_free(c);
 	c = fixture_collection(files, 3, COLLECTION_OUTER);
 	mc_error_init(&err);
@@ -261,8 +407,9 @@ static void
 test_memory(void)
 {
 #ifdef MC_FAULT_INJECTION
-	for (int equal = 0; equal < 2; equal++)
+	for (int kind = 0; kind < 3; kind++)
 	{
+		bool		equal = kind > 0;
 		TestFile	files[2] = {{0}};
 		const CollectionAxis *axis;
 		McError		err;
@@ -271,7 +418,9 @@ test_memory(void)
 
 		name_genes(&files[0], "A", "B", equal ? "A" : "C");
 		name_genes(&files[1], "A", equal ? "B" : "D", equal ? "A" : "B");
-		c = fixture_collection(files, 2, COLLECTION_OUTER);
+		c = fixture_joined(files, 2, COLLECTION_OUTER, kind < 2 ?
+						   COLLECTION_DUPLICATES_ERROR :
+						   COLLECTION_DUPLICATES_SUM);
 		for (mc_fail_at = 1;; mc_fail_at++)
 		{
 			mc_allocations = 0;
@@ -396,6 +545,7 @@ main(void)
 	test_random();
 	test_duplicates();
 	test_empty();
+	test_empty_repeated();
 	test_memory();
 	test_interrupt();
 	test_many();

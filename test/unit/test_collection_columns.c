@@ -176,7 +176,8 @@ test_failures(void)
 		manifests[f] = files[f].manifest;
 	}
 	mc_error_init(&err);
-	ok(!collection_create(manifests, 0, COLLECTION_INNER, &c, &err),
+	ok(!collection_create(manifests, 0, COLLECTION_INNER,
+						   COLLECTION_DUPLICATES_ERROR, &c, &err),
 	   "no files");
 	is_int(err.code, MC_INVALID, "are invalid");
 	c = fixture_collection(files, 2, COLLECTION_INNER);
@@ -193,7 +194,8 @@ test_failures(void)
 	{
 		mc_allocations = 0;
 		mc_error_init(&err);
-		if (collection_create(manifests, 2, COLLECTION_INNER, &c, &err))
+		if (collection_create(manifests, 2, COLLECTION_INNER,
+						   COLLECTION_DUPLICATES_ERROR, &c, &err))
 			break;
 		if (err.code != MC_NO_MEMORY || c != NULL)
 			ok(false, "allocation %ld fails cleanly", mc_fail_at);

@@ -3,10 +3,10 @@
  *		Every kind of column, value by value.
  *
  * The files are those of test/data/make_h5ad_fixtures.py.  A column is
- * compared as one line: kind, flags, then its values with "-" for missing;
- * a column that is left out as "skipped: " and the reason.
+ * compared as one line (h5ad_lines.h).
  */
 #include "h5ad_fixture.h"
+#include "h5ad_lines.h"
 
 static const struct
 {
@@ -122,6 +122,37 @@ static const struct
 	{"uns_categories_of_another", H5AD_OBS, "kind", "dict c: a b - b"},
 	{"uns_categories_of_another", H5AD_VAR, "kind", "integer: 100 200 1"},
 	{"uns_categories_of_another", H5AD_RAW_VAR, "kind", "integer: -2 0"},
+	{"raw_categories", H5AD_RAW_VAR, "kind", "dict c: raw b raw a"},
+	{"raw_categories", H5AD_RAW_VAR, "one", "dict c: raw only -"},
+	{"raw_categories", H5AD_RAW_VAR, "none", "dict c: - -"},
+	{"raw_categories", H5AD_VAR, "kind", "dict c: a b -"},
+	{"raw_categories", H5AD_VAR, "one", "integer: 0 0 0"},
+	{"columns_of_all_writers", H5AD_OBS, "code_u2", "dict c: a b a b"},
+	{"columns_of_all_writers", H5AD_OBS, "code_u4", "dict c: a b a b"},
+	{"columns_of_all_writers", H5AD_OBS, "code_u8", "dict c: a b a b"},
+	{"columns_of_all_writers", H5AD_OBS, "code_>i2", "dict c: a - a b"},
+	{"columns_of_all_writers", H5AD_OBS, "code_>u4", "dict c: a b a b"},
+	{"columns_of_all_writers", H5AD_OBS, "one", "dict c: only - - -"},
+	{"columns_of_all_writers", H5AD_OBS, "none", "dict c: - - - -"},
+	{"columns_of_all_writers", H5AD_OBS, "na", "string: x -  y"},
+	{"columns_of_all_writers", H5AD_OBS, "nan", "string: x -  y"},
+	{"columns_of_all_writers", H5AD_OBS, "f16", "float8: 0.5 nan inf -2"},
+	{"columns_of_all_writers", H5AD_OBS, "utf8",
+	"string: \xC3\xA4 \xE4\xB8\xAD  z"},
+	{"columns_of_all_writers", H5AD_OBS, "deep/cat", "dict c: a b a b"},
+	{"columns_of_all_writers", H5AD_OBS, "mask", "integer: 1 - 3 4"},
+	{"columns_of_all_writers", H5AD_OBS, "bool_u1", "boolean: 0 1 1 0"},
+	{"columns_of_all_writers", H5AD_OBS, "null",
+	"skipped: is an empty dataspace"},
+	{"columns_of_all_writers", H5AD_OBS, "rec",
+	"skipped: has the encoding \"rec-array\""},
+	{"columns_of_all_writers", H5AD_OBS, "awkward",
+	"skipped: has the encoding \"awkward-array\""},
+	{"frames_of_all_writers", H5AD_OBS, NULL, "string: c c d c"},
+	{"frames_of_all_writers", H5AD_OBS, "n", "integer: 1 2 3 4"},
+	{"frames_of_all_writers", H5AD_OBS, "my/cell id", "dict: c c d c"},
+	{"frames_of_all_writers", H5AD_VAR, NULL, "string: g0 g1 g2"},
+	{"frames_of_all_writers", H5AD_VAR, "n", "integer: 1 2 3"},
 	{"links_that_leave", H5AD_OBS, "outside",
 	"skipped: has the external link \"outside\", which is not followed"},
 	{"links_that_leave", H5AD_OBS, "inside", "integer: 1 2 3 4"},
@@ -146,108 +177,6 @@ static const struct
 	{"index_missing", NULL, MC_CORRUPT, "obs: there is no \"_index\""},
 };
 
-/* Append to a line. */
-static void
-add(char *line, size_t size, const char *bytes, size_t length)
-{
-	size_t		used = strlen(line);
-
-	if (length > 0 && used + length < size)
-	{
-		memcpy(line + used, bytes, length);
-		line[used + length] = '\0';
-	}
-}
-
-/* Append value i. */
-static void
-add_value(const ManifestColumnData *data, uint64_t i, char *line, size_t size)
-{
-	char		number[64] = "-";
-	uint64_t	at = i;
-
-	if (data->kind == MANIFEST_INTEGER)
-		snprintf(number, sizeof(number), "%" PRId64,
-				 ((const int64_t *) data->values)[i]);
-	else if (data->kind == MANIFEST_FLOAT)
-		snprintf(number, sizeof(number), "%g",
-				 ((const double *) data->values)[i]);
-	else if (data->kind == MANIFEST_BOOLEAN &&
-			 ((const int8_t *) data->values)[i] >= 0)
-		snprintf(number, sizeof(number), "%d",
-				 ((const int8_t *) data->values)[i]);
-	if (data->kind == MANIFEST_DICTIONARY &&
-		((const int32_t *) data->values)[i] >= 0)
-		at = (uint64_t) ((const int32_t *) data->values)[i];
-	if ((data->nulls != NULL && (data->nulls[i >> 3] >> (i & 7) & 1) != 0) ||
-		(data->kind == MANIFEST_DICTIONARY &&
-		 ((const int32_t *) data->values)[i] < 0))
-		add(line, size, "-", 1);
-	else if (data->kind == MANIFEST_DICTIONARY ||
-			 data->kind == MANIFEST_STRING)
-		add(line, size, data->bytes + data->offsets[at],
-			data->offsets[at + 1] - data->offsets[at]);
-	else
-		add(line, size, number, strlen(number));
-}
-
-/* A column as one line. */
-static void
-column_line(const H5adColumn *column, char *line, size_t size)
-{
-	static const char *const kinds[] = {
-		"?", "dict", "boolean", "integer", "float", "string"
-	};
-	const ManifestColumnData *data = &column->data;
-
-	if (column->reason[0] != '\0')
-	{
-		snprintf(line, size, "skipped: %s", column->reason);
-		return;
-	}
-	snprintf(line, size, "%s", kinds[data->kind]);
-	if (data->kind == MANIFEST_FLOAT)
-		add(line, size, data->float_width == 4 ? "4" : "8", 1);
-	if (data->flags & MANIFEST_CATEGORICAL)
-		add(line, size, " c", 2);
-	if (data->flags & MANIFEST_ORDERED)
-		add(line, size, "o", 1);
-	add(line, size, ":", 1);
-	for (uint64_t i = 0; i < data->n_values; i++)
-	{
-		add(line, size, " ", 1);
-		add_value(data, i, line, size);
-	}
-}
-
-/* Read the column called name; false if it is not there or fails. */
-static bool
-read_column(H5adFrame *frame, const char *name, H5adColumn *out, McError *err)
-{
-	if (name == NULL)
-		return h5ad_frame_read(frame, -1, out, err);
-	for (size_t i = 0; i < h5ad_frame_columns(frame); i++)
-	{
-		McError		ignored;
-
-		mc_error_init(&ignored);
-		if (!h5ad_frame_read(frame, (int64_t) i, out, &ignored))
-		{
-			char		quoted[128];
-
-			snprintf(quoted, sizeof(quoted), "\"%s\"", name);
-			if (strstr(ignored.message, quoted) == NULL)
-				continue;
-			*err = ignored;
-			return false;
-		}
-		if (strcmp(out->data.name, name) == 0)
-			return true;
-		h5ad_column_reset(out);
-	}
-	return mc_error(err, MC_MISSING, "no column %s", name);
-}
-
 /* Columns that can be read. */
 static void
 test_values(void)
@@ -263,9 +192,9 @@ test_values(void)
 
 		mc_error_init(&err);
 		if (h5ad_frame_open(file, cases[i].frame, &frame, &err) &&
-			read_column(frame, cases[i].column, &column, &err))
+			fixture_column(frame, cases[i].column, &column, &err))
 		{
-			column_line(&column, line, sizeof(line));
+			fixture_line(&column, line, sizeof(line));
 			h5ad_column_reset(&column);
 		}
 		else
@@ -293,7 +222,7 @@ test_failures(void)
 		mc_error_init(&err);
 		if (h5ad_frame_open(file, H5AD_OBS, &frame, &err) &&
 			failures[i].column != NULL &&
-			read_column(frame, failures[i].column, &column, &err))
+			fixture_column(frame, failures[i].column, &column, &err))
 			h5ad_column_reset(&column);
 		is_int(err.code, failures[i].code, "%s: code", failures[i].file);
 		is_str(err.message, failures[i].message, "%s: message",
@@ -334,7 +263,7 @@ test_names(void)
 
 		if (!h5ad_frame_read(frame, i, &column, &err))
 			bail_out("%s", err.message);
-		column_line(&column, line, sizeof(line));
+		fixture_line(&column, line, sizeof(line));
 		is_str(line, expected[i], "column %d", i);
 		is_str(column.data.name, i == 1 ? "n" : "a\xEF\xBF\xBD", "its name");
 		h5ad_column_reset(&column);

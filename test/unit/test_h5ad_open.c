@@ -13,19 +13,22 @@ static const struct
 } failures[] = {
 	{"empty", MC_NOT_H5AD, "not an HDF5 file", "The file is empty."},
 	{"not_hdf5", MC_NOT_H5AD, "not an HDF5 file",
-	"It lacks HDF5's signature."},
+		"It lacks HDF5's signature. It seems to be a table as text (CSV or "
+	"the like)."},
 	{"header_only", MC_CORRUPT, "could not open the HDF5 file", "HDF5 says: "},
 	{"truncated", MC_CORRUPT, "file is truncated",
 	"It has 11204 bytes, but its superblock says 11304."},
 	{"open_for_writing", MC_BUSY,
 		"file is open for writing, or was not closed after it",
 	"HDF5's consistency flags are set"},
-	{"other_10x", MC_NOT_H5AD, "not an AnnData file",
-	"It seems to be a 10x Genomics .h5 file"},
+	{"other_molecule_info", MC_NOT_H5AD, "not an AnnData file",
+	"It seems to be a molecule_info.h5 file of 10x Genomics, which holds "},
+	{"other_h5seurat", MC_NOT_H5AD, "not an AnnData file",
+	"It seems to be an h5Seurat file"},
 	{"other_loom", MC_NOT_H5AD, "not an AnnData file",
 	"It seems to be a loom file"},
 	{"other_mudata", MC_NOT_H5AD, "not an AnnData file",
-	"It seems to be a MuData file"},
+	"It is a MuData file. No group of it was found to be AnnData."},
 	{"var_missing", MC_NOT_H5AD, "not an AnnData file",
 	"It is HDF5, but has no var."},
 };
@@ -54,6 +57,69 @@ test_failures(void)
 	}
 }
 
+/* First bytes of files that are not HDF5, and what they seem to be. */
+static const struct
+{
+	const char *bytes;
+	size_t		length;
+	const char *detail;			/* after "It lacks HDF5's signature." */
+} foreign[] = {
+#define BYTES(bytes) bytes, sizeof(bytes) - 1
+	{BYTES("\x1F\x8B\x08\0\0\0\0\0"), " It seems to be compressed with gzip, "
+	"as .h5ad.gz and .rds files are; gunzip undoes that."},
+	{BYTES("PK\3\4\x14\0\0\0"), " It seems to be a zip archive; zarr stores "
+	"and .npz files are such."},
+	{BYTES("BZh91AY&SY"), " It seems to be compressed with bzip2."},
+	{BYTES("\xFD" "7zXZ\0"), " It seems to be compressed with xz."},
+	{BYTES("\x28\xB5\x2F\xFD\0"), " It seems to be compressed with zstd."},
+	{BYTES("RDX3\nX\n\0\0"), " It seems to be R data (.RData)."},
+	{BYTES("X\n\0\0\0\3"), " It seems to be R data (.rds)."},
+	{BYTES("CDF\1\0\0"), " It seems to be a netCDF file of before HDF5."},
+	{BYTES("\x89HDF\n\x1A\n\0"), " It seems to be an HDF5 file that a "
+	"transfer as text has changed."},
+	{BYTES("version https://git-lfs.github.com/spec/v1\n"), " It seems to be "
+	"a pointer of Git LFS, not the file that this stands for."},
+	{BYTES("%%MatrixMarket matrix coordinate\n"), " It seems to be a Matrix "
+	"Market file (.mtx)."},
+	{BYTES("<!DOCTYPE html>\n"), " It seems to be a web page; was the file "
+	"downloaded?"},
+	{BYTES("{\"zarr_format\": 2}"), " It seems to be JSON."},
+	{BYTES("a\tb\n1\t2\n"), " It seems to be a table as text (CSV or the "
+	"like)."},
+	{BYTES("na\xC3\xAFve text\nwith, a comma"), " It seems to be plain "
+	"text."},
+	{BYTES("\0\0\0\0\0\0\0\0"), " It begins with zeros; was it copied or "
+	"downloaded whole?"},
+	{BYTES("\1\2\3\4\5\6\7\x08"), ""},
+	{BYTES("a"), ""},
+#undef BYTES
+};
+
+static void
+test_foreign(void)
+{
+	for (size_t i = 0; i < sizeof(foreign) / sizeof(*foreign); i++)
+	{
+		char		path[] = "/tmp/mappedcoll_open_XXXXXX";
+		char		expected[512];
+		int			fd = mkstemp(path);
+		H5adFile   *file;
+		McError		err;
+
+		if (fd < 0 || write(fd, foreign[i].bytes, foreign[i].length) !=
+			(ssize_t) foreign[i].length)
+			bail_out("could not write %s", path);
+		unlink(path);
+		mc_error_init(&err);
+		ok(!h5ad_open(fd, NULL, &file, &err) && err.code == MC_NOT_H5AD,
+		   "no HDF5: %s", err.message);
+		snprintf(expected, sizeof(expected), "It lacks HDF5's signature.%s",
+				 foreign[i].detail);
+		is_str(err.detail, expected, "detail");
+		close(fd);
+	}
+}
+
 /* A directory and a pipe. */
 static void
 test_not_regular(void)
@@ -64,12 +130,16 @@ test_not_regular(void)
 	McError		err;
 
 	mc_error_init(&err);
-	ok(!h5ad_open(fd, NULL, &file, &err) && err.code == MC_NOT_H5AD, "a directory");
+	ok(!h5ad_open(fd, NULL, &file, &err) && err.code == MC_NOT_H5AD,
+	   "a directory");
+	is_str(err.detail, "It is a directory; if it is a zarr store, anndata's "
+		   "read_zarr and write_h5ad convert it.", "detail");
 	close(fd);
 	if (pipe(ends) != 0)
 		bail_out("no pipe");
 	mc_error_init(&err);
-	ok(!h5ad_open(ends[0], NULL, &file, &err) && err.code == MC_NOT_H5AD, "a pipe");
+	ok(!h5ad_open(ends[0], NULL, &file, &err) && err.code == MC_NOT_H5AD,
+	   "a pipe");
 	close(ends[0]);
 	close(ends[1]);
 	mc_error_init(&err);
@@ -116,6 +186,7 @@ main(void)
 {
 	fixture_start();
 	test_failures();
+	test_foreign();
 	test_not_regular();
 	test_versions();
 	test_raw_is_null();

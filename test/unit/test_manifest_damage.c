@@ -43,6 +43,10 @@ mark_padding(const uint8_t *bytes, size_t length, uint8_t *padding)
 		sections[n++] = &m[i].data.compact;
 		sections[n++] = &m[i].indices.chunks;
 		sections[n++] = &m[i].indices.compact;
+		sections[n++] = &m[i].data.stored;
+		sections[n++] = &m[i].data.blocks;
+		sections[n++] = &m[i].indices.stored;
+		sections[n++] = &m[i].indices.blocks;
 	}
 	for (int i = 0; i < n; i++)
 		memset(padding + sections[i]->offset, 0, sections[i]->length);
@@ -71,6 +75,8 @@ test_flips(int fd, uint8_t *bytes, size_t length)
 	{
 		uint8_t		changed = bytes[i] ^ changes[i % 3];
 
+		if (padding[i] && i % 16 != 0)
+			continue;
 		if (pwrite(fd, &changed, 1, (off_t) i) != 1)
 			bail_out("pwrite: %s", strerror(errno));
 		mc_error_init(&err);
@@ -86,7 +92,7 @@ test_flips(int fd, uint8_t *bytes, size_t length)
 		if (pwrite(fd, &bytes[i], 1, (off_t) i) != 1)
 			bail_out("pwrite: %s", strerror(errno));
 	}
-	is_int(unnoticed, 0, "each of %zu bytes changed: noticed", length);
+	is_int(unnoticed, 0, "each byte of %zu changed: noticed", length);
 	is_int(alarms, 0, "changed padding is harmless");
 	free(padding);
 }
@@ -96,14 +102,16 @@ static void
 test_resealed(int fd, const uint8_t *bytes, size_t length)
 {
 	uint8_t    *copy = malloc(length);
+	uint8_t    *padding = malloc(length);
 	long		refused = 0;
 	long		wrong = 0;
 	McError		err;
 
+	mark_padding(bytes, length, padding);
 	for (size_t i = 0; i < length; i++)
 	{
-		/* the space behind the header is long and never read */
-		if (i >= sizeof(ManifestHeader) && i < MANIFEST_DATA_START)
+		/* the space before a stored array is long and never read */
+		if (padding[i] && i % 64 != 0)
 			continue;
 		for (size_t c = 0; c < sizeof(changes); c++)
 		{
@@ -120,9 +128,10 @@ test_resealed(int fd, const uint8_t *bytes, size_t length)
 		}
 	}
 	ok(refused > 1000, "resealed changes: %ld refused, no crash", refused);
-	is_int(wrong, 0, "all refusals are CORRUPT");
+	is_int(wrong, 0, "all refusals are MANIFEST");
 	rewrite(fd, bytes, length);
 	free(copy);
+	free(padding);
 }
 
 /* Several changes at once inside header and directory, made good. */

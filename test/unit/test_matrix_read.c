@@ -149,6 +149,7 @@ static const struct
 }			storages[] = {
 	{MANIFEST_CONTIGUOUS, 0, {0}},
 	{MANIFEST_COMPACT, 0, {0}},
+	{MANIFEST_STORED, 0, {0}},
 	{MANIFEST_CHUNKED, 0, {0}},
 	{MANIFEST_CHUNKED, 1, {DEFLATE}},
 	{MANIFEST_CHUNKED, 2, {SHUFFLE, DEFLATE}},
@@ -173,7 +174,8 @@ random_spec(int storage, ManifestElement element, uint64_t rows,
 	spec.n_filters = storages[storage].n_filters;
 	memcpy(spec.filters, storages[storage].filters, sizeof(spec.filters));
 	spec.element = element;
-	spec.big_endian = unit_random_below(2) == 0;
+	spec.big_endian = spec.layout == MANIFEST_STORED ? HOST_IS_BIG_ENDIAN :
+		unit_random_below(2) == 0;
 	spec.chunk[0] = 1 + unit_random_below(rows + 10);
 	spec.chunk[1] = cols == 1 ? 1 : 1 + unit_random_below(cols + 3);
 	spec.random_masks = unit_random_below(3) == 0;
@@ -358,7 +360,10 @@ test_empty(uint64_t n_rows, uint64_t n_cols)
 	0, {0}, false, false, 0};
 	ArraySpec	index = spec;
 
-	for (int chunked = 0; chunked < 2; chunked++)
+	static const ManifestLayout layouts[] = {MANIFEST_CONTIGUOUS,
+	MANIFEST_CHUNKED, MANIFEST_STORED};
+
+	for (int layout = 0; layout < 3; layout++)
 	{
 		Matrix	   *matrix;
 		MatrixRows	rows;
@@ -372,8 +377,8 @@ test_empty(uint64_t n_rows, uint64_t n_cols)
 		m.n_rows = n_rows;
 		m.n_cols = n_cols;
 		m.indptr = calloc(n_rows + 1, sizeof(uint64_t));
-		spec.layout = index.layout = chunked ? MANIFEST_CHUNKED :
-			MANIFEST_CONTIGUOUS;
+		spec.layout = index.layout = layouts[layout];
+		spec.big_endian = index.big_endian = HOST_IS_BIG_ENDIAN;
 		spec.chunk[0] = spec.chunk[1] = index.chunk[0] = index.chunk[1] = 1;
 		index.element = MANIFEST_INT64;
 		sample_store_sparse(&m, &spec, &index);

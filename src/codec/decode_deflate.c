@@ -5,13 +5,13 @@
  * libdeflate wants the whole result at once, which is what a chunk is, and
  * is about twice as fast as zlib.  It checks the stream's Adler-32.
  */
-#include "matrix/filter.h"
+#include "codec/internal.h"
 
 #include <libdeflate.h>
 
 /* See filter.h. */
 bool
-matrix_decode_deflate(const MatrixDecodeCall *call, McError *err)
+codec_decode_deflate(const CodecCall *call, McError *err)
 {
 	enum libdeflate_result result;
 
@@ -22,7 +22,7 @@ matrix_decode_deflate(const MatrixDecodeCall *call, McError *err)
 	/* without a pointer for the length it must be out_length exactly */
 	result = libdeflate_zlib_decompress(call->codec->deflate, call->in,
 										call->in_length, call->out,
-										call->out_length, NULL);
+										call->out_length, call->actual);
 	if (result == LIBDEFLATE_SUCCESS)
 		return true;
 	mc_error(err, MC_CORRUPT, "could not be inflated");

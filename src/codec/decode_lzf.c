@@ -6,14 +6,14 @@
  * parameter; the length is known from the chunk's shape, so it is not used.
  * A chunk that did not shrink has the filter's bit set in its mask.
  */
-#include "matrix/filter.h"
+#include "codec/internal.h"
 
 #include <limits.h>
 #include <liblzf/lzf.h>
 
 /* See filter.h. */
 bool
-matrix_decode_lzf(const MatrixDecodeCall *call, McError *err)
+codec_decode_lzf(const CodecCall *call, McError *err)
 {
 	unsigned int length;
 
@@ -23,9 +23,7 @@ matrix_decode_lzf(const MatrixDecodeCall *call, McError *err)
 	length = call->in_length == 0 ? 0 :
 		lzf_decompress(call->in, (unsigned int) call->in_length, call->out,
 					   (unsigned int) call->out_length);
-	if (length == call->out_length)
-		return true;
-	mc_error(err, MC_CORRUPT, "could not be decompressed by LZF");
-	return mc_error_detail(err, "Its %zu bytes do not give %zu bytes.",
-						   call->in_length, call->out_length);
+	if (length == 0 && call->out_length > 0)
+		return codec_corrupt(call, err, "LZF", NULL);
+	return codec_result(call, err, "LZF", length);
 }

@@ -8,7 +8,7 @@
  * 1.6.3 stored the halves with their bytes swapped on little-endian machines;
  * readers accept both.
  */
-#include "matrix/filter.h"
+#include "codec/internal.h"
 
 #include <string.h>
 
@@ -55,7 +55,7 @@ fletcher32(const uint8_t *bytes, size_t length)
 
 /* See filter.h. */
 bool
-matrix_decode_fletcher32(const MatrixDecodeCall *call, McError *err)
+codec_decode_fletcher32(const CodecCall *call, McError *err)
 {
 	const uint8_t *trailer = call->in + call->out_length;
 	uint32_t	stored = (uint32_t) trailer[0] | (uint32_t) trailer[1] << 8 |
