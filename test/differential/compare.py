@@ -98,6 +98,18 @@ class Report:
                          lambda p: got[p], lambda p: expected[p])
 
 
+def create_call(name, truths, **options):
+    """The call of create_collection for files and options."""
+    groups = {t.group for t in truths}
+    if len(groups) > 1:
+        raise ValueError("files of one collection lie in groups %s" % groups)
+    options["group_path"] = groups.pop()
+    return "create_collection(%s, %s, %s)" % (
+        literal(name), text_array(t.path for t in truths),
+        ", ".join("%s => %s" % (k, literal(v) if isinstance(v, str) else
+                                text_array(v)) for k, v in options.items()))
+
+
 class Collection:
     """A registered collection, beside what is expected of it."""
 
@@ -112,16 +124,13 @@ class Collection:
         self.gene_columns = {names.choose(g, "gene"): g for g in self.genes}
         self.obsm_columns = {names.choose(o, "obsm"): o for o in self.obsm}
 
-    def create(self, join):
+    def create(self):
         """The statement that registers it."""
         e = self.expected
-        return ("SELECT create_collection(%s, %s, layer => %s, var_join => %s,"
-                " vectors => %s, genes => %s, obsm => %s)::text" % (
-                    literal(identifier(self.name)),
-                    text_array(t.path for t in e.truths),
-                    literal(e.layer), literal(join),
-                    literal("array" if self.arrays else "bytea"),
-                    text_array(self.genes), text_array(self.obsm)))
+        return "SELECT %s::text" % create_call(
+            identifier(self.name), e.truths, layer=e.layer, var_join=e.join,
+            vectors="array" if self.arrays else "bytea", genes=self.genes,
+            obsm=self.obsm, var_duplicates=e.duplicates)
 
     def select(self, columns, tail="ORDER BY row_index"):
         return "SELECT %s FROM %s %s" % (
@@ -336,7 +345,7 @@ def check_files(report, coll, fields):
     expected = []
     for f, truth in enumerate(e.truths):
         rows = truth.matrices.get(e.layer)
-        encoding = None if rows is None else "csr" if rows.sparse else "dense"
+        encoding = None if rows is None else rows.encoding
         expected.append((str(f), truth.path, str(e.starts[f]),
                          str(truth.n_obs), str(len(truth.genes(e.layer))),
                          encoding))
@@ -344,12 +353,28 @@ def check_files(report, coll, fields):
                        lambda i: "file %d" % i)
 
 
-def statements(coll, join):
+def check_measured(report, coll, fields):
+    """measured_genes: which file has which gene of the axis, as bits."""
+    measured = coll.expected.measured
+    fields = fields or [[], [], []]
+    n_files = len(measured)
+    report.equal_numbers("file_index of measured_genes",
+                         numbers(fields[0], ">i4")[0].astype(np.int64),
+                         np.arange(n_files), lambda i: "file %d" % i)
+    report.equal_numbers("n_measured", numbers(fields[1], ">i8")[0],
+                         measured.sum(1).astype(np.int64),
+                         lambda i: "file %d" % i)
+    report.equal_lists("mask of measured genes", fields[2], [
+        np.packbits(row, bitorder="little").tobytes() for row in measured],
+        lambda i: "file %d" % i)
+
+
+def statements(coll):
     """Everything that check_collection looks at, as one batch."""
     e = coll.expected
     name = literal(identifier(coll.name))
     batch = {
-        "create": coll.create(join),
+        "create": coll.create(),
         "columns": "SELECT attname::text, format_type(atttypid, atttypmod) "
                    "FROM pg_attribute WHERE attrelid = %s::regclass AND "
                    "attnum > 0 ORDER BY attnum" % name,
@@ -358,6 +383,8 @@ def statements(coll, join):
                  "FROM collection_files(%s) ORDER BY file_index" % name,
         "vars": "SELECT var_index, var_name, n_files, missing_in::text "
                 "FROM collection_vars(%s)" % name,
+        "measured": "SELECT file_index, n_measured, mask "
+                    "FROM measured_genes(%s)" % name,
         "obs": coll.select(["row_index", "file_index", "obs_name",
                             *coll.obs]),
     }
@@ -375,9 +402,9 @@ def statements(coll, join):
     return batch
 
 
-def check_collection(report, sql, coll, join="inner", drop=True, first=()):
+def check_collection(report, sql, coll, drop=True, first=()):
     """Register a collection and compare all of it."""
-    batch = statements(coll, join)
+    batch = statements(coll)
     if drop:
         batch["drop"] = "DROP TABLE " + identifier(coll.name)
     done = sql.run(*first, *batch.values())[len(first):]
@@ -406,6 +433,7 @@ def compare_results(report, coll, results):
     check_notices(report, coll, results["create"].notices)
     check_files(report, coll, results["files"].fields)
     check_vars(report, coll, results["vars"].fields)
+    check_measured(report, coll, results["measured"].fields)
     wrong = report.wrong
     check_obs(report, coll, results["obs"].fields, rows)
     if "x" in results:

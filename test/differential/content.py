@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from truth import Truth, columns_of_frame, float32, rows_of_csr, rows_of_dense
+from truth import (Truth, clean, columns_of_frame, numbers_of_obsm,
+                   rows_of_dense, rows_of_sparse)
 
 # Names of obs columns that something could trip over
 NAMES = (
@@ -27,26 +28,38 @@ STRINGS = ("", " ", "a", "B cell", "naïve", "T細胞", "🧬", "quo\"te", "it's
            "None", "{}", "1", "1.0", "true", "\u00e9", "e\u0301", "z" * 300,
            "\\N")
 
+# Bytes that are no UTF-8, as Python has them in a str
+INVALID = tuple(b.decode("utf-8", "surrogateescape") for b in (
+    b"\xff", b"caf\xe9", b"\xc3", b"a\xe2\x82", b"\xed\xa0\x80", b"\xc0\xaf",
+    b"\xf0\x9f\xa7 gene", b"\xfe\xff", b"ok"))
+
 
 class Sparse:
-    """CSR arrays as they go into the file, canonical or not."""
+    """CSR or CSC arrays as they go into the file, canonical or not."""
 
-    def __init__(self, indptr, indices, data, shape):
+    def __init__(self, indptr, indices, data, shape, form="csr"):
         self.indptr = indptr
         self.indices = indices
         self.data = data
         self.shape = shape
+        self.form = form
 
     def rows(self):
-        return rows_of_csr(self.indptr, self.indices, self.data,
-                           self.shape[1])
+        return rows_of_sparse(self.indptr, self.indices, self.data,
+                              self.shape, self.form)
 
     def scipy(self):
         """As scipy's matrix, with the arrays as they are."""
-        matrix = sp.csr_matrix(self.shape, dtype=self.data.dtype)
+        make = sp.csr_matrix if self.form == "csr" else sp.csc_matrix
+        matrix = make(self.shape, dtype=self.data.dtype)
         matrix.data, matrix.indices = self.data, self.indices
         matrix.indptr = self.indptr
         return matrix
+
+
+def given(matrix):
+    """A matrix as anndata takes it."""
+    return matrix.scipy() if isinstance(matrix, Sparse) else matrix
 
 
 class Content:
@@ -58,7 +71,7 @@ class Content:
         self.var = pd.DataFrame(index=var_names) if var is None else var
         self.matrices = {}          # "X", "raw/X", "layers/..": Sparse, array
         self.raw_var_names = None
-        self.obsm = {}              # name -> array
+        self.obsm = {}              # name -> array, Sparse or dataframe
 
     def truth(self, path, float_text):
         truth = Truth(path, map(str, self.obs.index),
@@ -67,8 +80,9 @@ class Content:
             truth.matrices[layer] = matrix.rows() \
                 if isinstance(matrix, Sparse) else rows_of_dense(matrix)
         if self.raw_var_names is not None:
-            truth.var_names["raw/X"] = list(self.raw_var_names)
-        truth.obsm = {k: float32(v) for k, v in self.obsm.items()}
+            truth.var_names["raw/X"] = [clean(n) for n in self.raw_var_names]
+        truth.obsm = {k: v.rows().dense() if isinstance(v, Sparse) else
+                      numbers_of_obsm(v) for k, v in self.obsm.items()}
         return truth
 
 
@@ -129,6 +143,7 @@ KINDS = {
     "ordered": lambda r, n: categorical(r, n, ["low", "mid", "high"], True),
     "complete": lambda r, n: categorical(r, n, ["b", "a"], missing=False),
     "unicode categories": lambda r, n: categorical(r, n, list(STRINGS[3:])),
+    "one category": lambda r, n: categorical(r, n, ["only"]),
     "no categories": lambda r, n: categorical(
         r, n, pd.Index([], dtype=object)),
     "all missing": lambda r, n: pd.Series(pd.Categorical.from_codes(
@@ -170,9 +185,11 @@ for width in WIDTHS:
             .replace("uI", "UI"))
 
 
-def obs_names(rng, n):
+def obs_names(rng, n, invalid=False):
     """Cell names: barcodes, or strings that bite; duplicates allowed."""
     chance = rng.random()
+    if invalid:
+        return [INVALID[i] for i in rng.integers(0, len(INVALID), n)]
     if chance < 0.3:
         return [STRINGS[i] for i in rng.integers(0, len(STRINGS), n)]
     if chance < 0.4:
@@ -182,10 +199,46 @@ def obs_names(rng, n):
             for i in range(n)]
 
 
-def obs_frame(rng, n, kinds, names):
+def with_missing(rng, series, how):
+    """A column of which all is missing, or nothing, where that can be."""
+    dtype = series.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        n = len(dtype.categories)
+        made = series.cat.codes.to_numpy().copy()
+        if how == "all":
+            made[:] = -1
+        elif n:
+            made[made < 0] = rng.integers(0, n)
+        return pd.Series(pd.Categorical.from_codes(made, dtype=dtype))
+    if isinstance(dtype, pd.api.extensions.ExtensionDtype):
+        values = series.array.copy()
+        if how == "all":
+            values[:] = pd.NA
+        elif len(values):
+            fill = values[~values.isna()][:1]
+            values[values.isna()] = fill[0] if len(fill) else \
+                "" if isinstance(dtype, pd.StringDtype) else \
+                values.dtype.type(0)
+        return pd.Series(values)
+    return series
+
+
+def obs_frame(rng, n, kinds, names, missing="some", invalid=False):
     """A dataframe with one column of each kind."""
     columns = {name: KINDS[kind](rng, n) for name, kind in zip(names, kinds)}
-    index = pd.Index(obs_names(rng, n), dtype=object)
+    if missing != "some":
+        columns = {k: with_missing(rng, v, missing)
+                   for k, v in columns.items()}
+    if invalid:
+        for name, series in columns.items():
+            if series.dtype == object:
+                columns[name] = strings(rng, n, INVALID)
+            elif isinstance(series.dtype, pd.CategoricalDtype) and \
+                    2 < len(series.cat.categories) <= len(INVALID) and \
+                    series.cat.categories.dtype == object:
+                columns[name] = series.cat.rename_categories(
+                    list(INVALID[:len(series.cat.categories)]))
+    index = pd.Index(obs_names(rng, n, invalid), dtype=object)
     frame = pd.DataFrame({k: v.array for k, v in columns.items()},
                          index=index)
     return frame
@@ -215,8 +268,11 @@ def values_of(rng, n, dtype, special):
 
 
 def sparse_matrix(rng, n_rows, n_cols, dtype, special, index_dtype,
-                  indptr_dtype):
-    """CSR arrays; special says what is odd about them."""
+                  indptr_dtype, form="csr"):
+    """CSR or CSC arrays; special says what is odd about them."""
+    shape = (n_rows, n_cols)
+    if form == "csc":
+        n_rows, n_cols = n_cols, n_rows
     counts = rng.binomial(n_cols, rng.choice([0.02, 0.2, 0.7]), n_rows)
     if special == "all empty":
         counts[:] = 0
@@ -237,7 +293,7 @@ def sparse_matrix(rng, n_rows, n_cols, dtype, special, index_dtype,
         data[rng.random(len(data)) < 0.4] = 0
     indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     return Sparse(fit(indptr, indptr_dtype, indptr[-1]),
-                  fit(indices, index_dtype, n_cols), data, (n_rows, n_cols))
+                  fit(indices, index_dtype, n_cols), data, shape, form)
 
 
 def fit(values, dtype, greatest):
@@ -258,3 +314,30 @@ def dense_matrix(rng, n_rows, n_cols, dtype, special):
     if special == "all empty":
         values[:] = 0
     return values
+
+
+def small_numbers(values, rng):
+    """
+    Numbers of an array as some digits and bits hold them; how many bits those
+    are is the caller's to see.
+    """
+    if values.dtype.kind == "f":
+        return np.where(values == 0, 0, rng.integers(
+            -4000, 4000, values.shape) / 8).astype(values.dtype)
+    bits = values.dtype.itemsize * 8
+    low, high = (0, bits * 3 // 4 - 1) if values.dtype.kind == "u" else \
+        (-(1 << (bits * 3 // 4 - 2)), bits * 3 // 4 - 2)
+    return np.where(values == 0, 0, rng.integers(
+        low, 1 << high, values.shape, dtype=np.int64)).astype(values.dtype)
+
+
+def obsm_frame(rng, width, index, old):
+    """A dataframe of numbers; old: without anything nullable."""
+    n = len(index)
+    kinds = ["float32", "int16", "bool", "float64", "float16", "uint8"]
+    if not old:
+        kinds += ["nullable int8", "nullable boolean"]
+    frame = obs_frame(rng, n, [str(k) for k in rng.choice(kinds, width)],
+                      ["c%d" % i for i in range(width)])
+    frame.index = index
+    return frame

@@ -6,31 +6,19 @@ import os
 import warnings
 
 import anndata
+import h5py
+import hdf5plugin               # noqa: F401  h5py then reads its filters
 
-from compare import Collection, check_collection, check_refused
+from compare import Collection, check_collection, check_refused, create_call
 from psql import literal, text_array, text_values
 from truth import Expected, NoJoin, truth_of_anndata
 
-# Matrices that have to be refused, with an error that names them: by column
-# is no form to read cells from.
-REFUSED_LAYERS = {
-    ("anndatar-example.h5ad", "layers/csc_counts"): "CSC",
-    ("bpcells-int64.h5ad", "layers/transpose"): "CSC",
-    ("bpcells-uint16.h5ad", "layers/transpose"): "CSC",
-    ("bpcells-v0.10.9-csc-layer.h5ad", "layers/transpose"): "CSC",
-    ("bpcells-v0.7.h5ad", "layers/transpose"): "CSC",
-}
-
-# The same of obsm: a collection's obsm columns are arrays of numbers.
+# obsm that has to be refused, with an error that names it: a collection's obsm
+# columns are matrices of numbers.
 REFUSED_OBSM = {
     ("anndata-v0.5.0.h5ad", "X_pca"): "fields of a compound dataset",
     ("anndata-v0.5.0.h5ad", "X_umap"): "fields of a compound dataset",
-    ("anndata-v0.7.0.h5ad", "df"): "a dataframe",
-    ("anndata-v0.7.0.h5ad", "sparse"): "sparse",
-    ("bpcells-int64.h5ad", "obs_mat"): "CSC",
-    ("bpcells-uint16.h5ad", "obs_mat"): "CSC",
-    ("bpcells-v0.10.9-csc-layer.h5ad", "obs_mat"): "CSC",
-    ("bpcells-v0.7.h5ad", "obs_mat"): "CSC",
+    ("anndata-v0.7.0.h5ad", "df"): "a dataframe with categories",
     ("cellxgene-compound-nan.h5ad", "X_pca"): "fields of a compound dataset",
     ("cellxgene-compound-nan.h5ad", "X_tsne"): "fields of a compound dataset",
     ("cellxgene-compound-nan.h5ad", "X_umap"): "fields of a compound dataset",
@@ -48,11 +36,14 @@ JOINS = (
 )
 
 
-def read(path):
+def read(path, group=""):
     """Read a file with anndata, whatever it says about old formats."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return anndata.read_h5ad(path)
+        if not group:
+            return anndata.read_h5ad(path)
+        with h5py.File(path) as f:
+            return anndata.io.read_elem(f[group])
 
 
 def truth_of_file(path, float_text):
@@ -69,13 +60,6 @@ def truth_of_file(path, float_text):
 def check_refusals(report, sql, truth):
     """What cannot be read is an error that says so, and is in our lists."""
     base = os.path.basename(truth.path)
-    for layer, (state, words) in truth.refused.items():
-        report.equal("%s %s is known to be refused" % (base, layer),
-                     (base, layer) in REFUSED_LAYERS, True)
-        check_refused(report, sql,
-                      "SELECT create_collection('refused', %s, %s)"
-                      % (text_array([truth.path]), literal(layer)), state,
-                      [truth.path, words, "CSC"])
     for name, (state, words) in truth.refused_obsm.items():
         report.equal("%s obsm %s is known to be refused" % (base, name),
                      (base, name) in REFUSED_OBSM, True)
@@ -83,10 +67,10 @@ def check_refusals(report, sql, truth):
                       "SELECT create_collection('refused', %s, obsm => %s)"
                       % (text_array([truth.path]), text_array([name])), state,
                       [truth.path, words])
-    expected = {(base, n) for n in [*truth.refused, *truth.refused_obsm]}
-    known = {k for k in [*REFUSED_LAYERS, *REFUSED_OBSM] if k[0] == base}
+    expected = {(base, n) for n in truth.refused_obsm}
+    known = {k for k in REFUSED_OBSM if k[0] == base}
     report.equal("%s: what is refused" % base, sorted(known - expected), [])
-    if "raw/X" not in truth.matrices and "raw/X" not in truth.refused:
+    if "raw/X" not in truth.matrices:
         check_refused(report, sql, "SELECT create_collection('refused', %s, "
                       "'raw/X')" % text_array([truth.path]), "42704",
                       [truth.path, "raw"])
@@ -142,10 +126,16 @@ def check_join(report, sql, truths, join, name, float_text):
                       "var_join => %s)" % (text_array(t.path for t in truths),
                                            literal(join)), "22023", [str(no)])
         return
-    genes = some_genes(e.genes, 4)
-    coll = Collection(name, e, False, genes,
-                      sorted({n for t in truths for n in t.obsm}))
-    check_collection(report, sql, coll, join)
+    widths = {}
+    for t in truths:
+        for n, matrix in t.obsm.items():
+            widths.setdefault(n, set()).add(matrix.shape[1])
+    for n in sorted(n for n in widths if len(widths[n]) > 1):
+        check_refused(report, sql, "SELECT " + create_call(
+            "refused", truths, var_join=join, obsm=[n]), "42804", [n])
+    check_collection(report, sql, Collection(
+        name, e, False, some_genes(e.genes, 4),
+        sorted(n for n in widths if len(widths[n]) == 1)))
 
 
 def run(report, sql, directory, float_text):

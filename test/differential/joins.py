@@ -4,26 +4,42 @@ joins.py
         that differ in name and type; against the rules and, where it can,
         against anndata.concat.
 """
-import collections
 import os
 import warnings
 
 import anndata
+import h5py
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
 import corpus
 import generated
-from compare import Collection, check_collection, check_refused
-from content import KINDS
-from psql import literal, text_array
+import tenx
+from compare import Collection, check_collection, check_refused, create_call
+from generated import Made
+from plans import AXES, TENX, Cycle
 from truth import Expected, NoJoin
 
 # How the gene axes of a set of files meet
 MEETINGS = ("overlap", "overlap", "permuted", "same", "overlap", "nested",
             "same with duplicates", "overlap", "disjoint", "one empty",
-            "differing with duplicates", "one gene in common")
+            "differing with duplicates", "one gene in common",
+            "all with duplicates")
+
+# The values of what varies between joins
+AXES_OF_JOINS = {
+    "genes of a join": MEETINGS,
+    "var_join": ("inner", "outer"),
+    "var_duplicates": ("error", "first", "sum"),
+    "matrix of a join": ("X", "raw/X", "layers/other"),
+}
+
+# Files of one collection lie at one place in each of them
+ANYWHERE = [w for w in AXES["writer"]
+            if w not in ("mudata", "10x 2 genomes")]
+WITH_LAYERS = [w for w in ANYWHERE if w not in (*TENX, "compound")]
+WITH_RAW = [w for w in ANYWHERE if w not in TENX]
 
 # Names of the obs columns that the files of a set share, or not
 SHARED = ["cell_type", "donor", "n_counts", "Batch no", "x", "score", "ok",
@@ -56,35 +72,73 @@ def axes_of(rng, meeting, n_files):
         axes[int(rng.integers(0, n_files))] = []
     if meeting == "differing with duplicates":
         axes[-1].append(axes[-1][0])
+    if meeting == "all with duplicates":
+        for axis in axes:
+            for _ in range(8):
+                axis[int(rng.integers(len(axis)))] = axis[0] \
+                    if rng.random() < 0.4 else axis[int(
+                        rng.integers(len(axis)))]
     return axes
 
 
-def make_set(rng, work, number, meeting, cycles, float_text):
-    """Write the files of a set; returns their truths."""
-    axes, kinds = cycles
+def plan_set(rng, planner, number, meeting):
+    """Plans of the files of a set."""
+    writers, fixed = (
+        (ANYWHERE, {}), (WITH_LAYERS, {"layer": AXES["layer"][1:]}),
+        (WITH_RAW, {"raw": AXES["raw"][1:]}), (ANYWHERE, {}),
+        (["mudata"], {"layer": AXES["layer"][1:]}),
+        (["10x 2 genomes"], {}))[number % 6]
     n_files = int(rng.integers(2, 5))
+    axes = axes_of(rng, meeting, n_files)
+    raw_axes = axes_of(rng, MEETINGS[int(rng.integers(len(MEETINGS)))],
+                       n_files)
+    order = Cycle(rng, writers)
+    plans = []
+    for genes, raw_genes in zip(axes, raw_axes):
+        plan = planner.next(
+            writer=order.next(), form=str(rng.choice(AXES["form"][:3])),
+            shape=(int(rng.choice([0, 1, 9, 40, 120])), len(genes)),
+            **{k: str(rng.choice(v)) for k, v in fixed.items()})
+        # obsm of one name has one width
+        plan.update({"genes": genes, "raw genes": raw_genes,
+                     "obsm width": 3})
+        plans.append(plan)
+    return plans
+
+
+def make_set(rng, work, number, meeting, made, float_text):
+    """Write the files of a set; returns their truths, and their plans."""
     truths = []
-    for f, genes in enumerate(axes_of(rng, meeting, n_files)):
-        plan = {k: axis.next() for k, axis in axes.items()}
-        plan["genes"] = genes
-        # anndata, which is the control here, reads it in few cases only
-        plan["big endian"] &= number % 3 == 0
-        plan["shape"] = (int(rng.choice([0, 1, 9, 40, 120])), len(genes))
-        names = [n for n in SHARED if rng.random() < 0.7]
-        mine = [kinds.next(generated.kinds_for(plan["writer"]))
-                for _ in names]
+    plans = plan_set(rng, made.planner, number, meeting)
+    for f, plan in enumerate(plans):
+        allowed = generated.kinds_for(plan["writer"])
+        names = [n for n in SHARED if allowed and rng.random() < 0.7]
+        mine = [made.kinds.next(allowed) for _ in names]
         path = os.path.join(work, "join-%d-%d.h5ad" % (number, f))
         truths.append(generated.make_file(path, rng, plan, mine, names,
                                           float_text))
-        os.chmod(path, 0o644)
-    return truths
+        made.count({**plan, "shape": None}, mine)
+    return truths, plans
+
+
+def read(truth):
+    """X, names of the cells and of the genes, as anndata or scanpy has it."""
+    with h5py.File(truth.path) as f:
+        is_tenx = "obs" not in f
+    if is_tenx:
+        (indptr, indices, data), shape, cells, genes = tenx.read(
+            truth.path, truth.group)
+        return anndata.AnnData(sp.csr_matrix(
+            (data, indices, indptr), shape), obs=pd.DataFrame(index=cells),
+                               var=pd.DataFrame(index=genes))
+    return corpus.read(truth.path, truth.group)
 
 
 def concatenated(truths, join):
     """What anndata makes of the files: genes and float32 values."""
     parts = []
     for truth in truths:
-        adata = corpus.read(truth.path)
+        adata = read(truth)
         x = sp.csr_matrix(adata.X, copy=True)
         if x.dtype.itemsize >= 4 and x.dtype != np.float32:
             x.sum_duplicates()  # in the elements' own type, then rounded
@@ -118,59 +172,74 @@ def check_control(report, truths, expected, join, unread):
                              expected.rows.dense(), lambda i, j: (i, j))
 
 
-def check_join(report, sql, truths, join, layer, unread, float_text):
+def check_join(report, sql, truths, options, unread, float_text):
     """Register the files as one and compare all of it."""
+    layer, join, duplicates = options
     try:
-        e = Expected(truths, layer, join, float_text)
+        e = Expected(truths, layer, join, float_text, duplicates)
     except NoJoin as no:
-        check_refused(report, sql, "SELECT create_collection('refused', %s, "
-                      "%s, %s)" % (text_array(t.path for t in truths),
-                                   literal(layer), literal(join)),
-                      "22023", [str(no)])
+        check_refused(report, sql, "SELECT " + create_call(
+            "refused", truths, layer=layer, var_join=join,
+            var_duplicates=duplicates), "22023", [str(no)])
         return
-    if layer == "X":
+    if layer == "X" and duplicates == "error":
         check_control(report, truths, e, join, unread)
     coll = Collection("joined", e, False, corpus.some_genes(e.genes, 4),
                       sorted({n for t in truths for n in t.obsm}))
-    check_collection(report, sql, coll, join)
+    check_collection(report, sql, coll)
 
 
 def check_missing(report, sql, truths, layer):
     """A file of several that lacks the layer is named."""
     lacking = [t.path for t in truths if layer not in t.matrices]
-    result = sql.run("SELECT create_collection('refused', %s, %s)" % (
-        text_array(t.path for t in truths), literal(layer)))[0]
+    result = sql.run("SELECT " + create_call("refused", truths,
+                                             layer=layer))[0]
     report.equal("SQLSTATE (%s)" % result.message, result.state, "42704")
     report.equal("%r names one of %s and %s" % (
         result.message, lacking, layer), layer in result.message and any(
             p in result.message for p in lacking), True)
 
 
-def run(report, sql, work, seed, n_sets, float_text):
-    """n_sets sets of files, each joined in both ways."""
-    rng = np.random.default_rng([seed, 2])
-    axes = {k: generated.Cycle(rng, v) for k, v in generated.AXES.items()
-            if k != "shape"}
-    kinds = generated.Cycle(rng, KINDS)
-    unread = collections.Counter()
-    for i in range(n_sets):
-        meeting = MEETINGS[i % len(MEETINGS)]
-        truths = make_set(rng, work, i, meeting, (axes, kinds), float_text)
+def check_set(report, sql, number, meeting, truths, made, float_text):
+    """All joins of the files of a set."""
+    duplicates = ("error", "first", "sum") if "duplicates" in meeting else \
+        (("error", "first", "sum")[number % 3],)
+    for layer in ("X", "raw/X", "layers/other"):
+        what = "%s join %%s %d of %s (%s)" % ("%s", number, layer, meeting)
+        if not all(layer in t.matrices for t in truths):
+            if layer != "X":
+                report.check(what % ("failed", "missing"), check_missing,
+                             report, sql, truths, layer)
+            continue
         for join in ("inner", "outer"):
-            report.check("%s join %d: %s" % (join, i, meeting), check_join,
-                         report, sql, truths, join, "X", unread, float_text)
-        layer = "layers/other" if i % 2 else "raw/X"
-        if all(layer in t.matrices for t in truths):
-            report.check("outer join %d of %s" % (i, layer), check_join,
-                         report, sql, truths, "outer", layer, unread,
-                         float_text)
-        else:
-            report.check("join %d of %s, which not all have" % (i, layer),
-                         check_missing, report, sql, truths, layer)
-        for truth in truths:
+            for policy in duplicates:
+                made.coverage.count("var_join", join, len(truths))
+                made.coverage.count("var_duplicates", policy, len(truths))
+                made.coverage.count("matrix of a join", layer, len(truths))
+                report.check(what % (join, policy), check_join, report, sql,
+                             truths, (layer, join, policy), made.unread,
+                             float_text)
+
+
+def run(report, sql, work, seed, n_files, float_text, coverage):
+    """Sets of files, n_files together, each joined in all ways."""
+    rng = np.random.default_rng([seed, 2])
+    for axis, values in AXES_OF_JOINS.items():
+        coverage.axis(axis, values)
+    made = Made(rng, coverage)
+    before = coverage.n_files
+    number = 0
+    while coverage.n_files - before < n_files or number < len(MEETINGS):
+        meeting = MEETINGS[number % len(MEETINGS)]
+        wrong = report.wrong
+        truths, plans = make_set(rng, work, number, meeting, made, float_text)
+        coverage.count("genes of a join", meeting, len(truths))
+        check_set(report, sql, number, meeting, truths, made, float_text)
+        for truth, plan in zip(truths, plans):
+            if report.wrong > wrong:
+                report.say("    %s is: %s" % (os.path.basename(truth.path),
+                                              generated.describe(plan)))
+                generated.keep(truth.path)
             os.unlink(truth.path)
-    if unread:
-        print("%d of %d joins cannot be made by anndata itself:" % (
-            sum(unread.values()), 2 * n_sets))
-        for reason, n in unread.most_common():
-            print("    %d: %s" % (n, reason[:100]))
+        number += 1
+    made.tell_unread("joins", number)

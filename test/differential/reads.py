@@ -11,7 +11,7 @@ import corpus
 import generated
 import joins
 from compare import (Collection, check_obs, check_sparse, check_x)
-from content import KINDS
+from plans import Coverage
 from psql import identifier, literal, numbers, text_values
 from truth import Expected, as_kind
 
@@ -266,9 +266,9 @@ def check_tablesample(report, sql, coll, weight_by, labels, seed, dense):
     report.equal_numbers("the same sample once more", seen[1], seen[0], str)
 
 
-def check_all(report, sql, coll, join, rng, float_text):
+def check_all(report, sql, coll, rng, float_text):
     """Everything about one collection."""
-    made = sql.run(coll.create(join))[0]
+    made = sql.run(coll.create())[0]
     report.equal("create_collection", made.message, "")
     if not made.ok():
         return
@@ -297,12 +297,10 @@ def collections_of(rng, work, truths, float_text):
     for names, join in FROM_CORPUS:
         if all(n in truths for n in names):
             out.append((", ".join(names), [truths[n] for n in names], join))
-    axes = {k: generated.Cycle(rng, v) for k, v in generated.AXES.items()
-            if k != "shape"}
-    kinds = generated.Cycle(rng, KINDS)
+    drawn = generated.Made(rng, Coverage())
     for i in range(4):
-        made = joins.make_set(rng, work, 1000 + i, "overlap", (axes, kinds),
-                              float_text)
+        made, _ = joins.make_set(rng, work, 1000 + i, "overlap", drawn,
+                                 float_text)
         if sum(t.n_obs for t in made):
             out.append(("generated set %d" % i, made,
                         "outer" if i % 2 else "inner"))
@@ -340,4 +338,4 @@ def run(report, sql, work, seed, directory, truths, float_text):
     for name, files, join in collections_of(rng, work, truths, float_text):
         e = Expected(files, "X", join, float_text)
         report.check("reads of " + name, check_all, report, sql,
-                     Collection("Read it", e), join, rng, float_text)
+                     Collection("Read it", e), rng, float_text)

@@ -10,8 +10,11 @@ import numpy as np
 import pandas as pd
 
 import generated
+import tenx
 from compare import Collection, Report, check_collection
-from content import Content, Sparse
+from content import KINDS, Content, Sparse
+from h5write import Storage, Style
+from plans import Coverage, Planner
 from truth import Column, Expected
 
 
@@ -136,35 +139,134 @@ ALTERATIONS = {
 }
 
 
-def errors_seen(sql, truth, float_text, arrays):
-    """Number of differences that a comparison with truth finds."""
+def as_csc(t):
+    t.matrices["X"].encoding = "csc"
+
+
+def measured(e):
+    """What an outer join says of a gene that one file lacks."""
+    e.measured[1, 0] ^= True
+
+
+def missing_in(e):
+    e.missing_in[0] = []
+
+
+def other_sum(e):
+    e.rows.values[0] = np.nextafter(e.rows.values[0], np.float32(99))
+
+
+def other_gene(e):
+    """The columns of two genes change places."""
+    e.rows.indices[:] = (e.rows.indices + 1) % len(e.genes)
+
+
+ALTERATIONS["the encoding of X"] = as_csc
+
+# Of what is expected of two files together
+JOINT_ALTERATIONS = {
+    "the mask of measured genes": measured,
+    "the files that lack a gene": missing_in,
+    "a sum of duplicates": other_sum,
+    "the place of genes": other_gene,
+}
+
+
+def errors_of(sql, e, arrays=False, genes=(), obsm=()):
+    """Number of differences that a comparison with an expectation finds."""
     report = Report(quiet=True)
-    e = Expected([truth], "X", "inner", float_text)
-    check_collection(report, sql,
-                     Collection("self", e, arrays, ["g0"], ["X_pca"]))
+    check_collection(report, sql, Collection("self", e, arrays, genes, obsm))
     return report.wrong
 
 
 def check_alterations(report, sql, truth, float_text):
     """Everything that is wrong is seen, and nothing else."""
     for arrays in (False, True):
-        report.equal("differences of the right expectation",
-                     errors_seen(sql, truth, float_text, arrays), 0)
-        for name, alter in ALTERATIONS.items():
+        for name, alter in {"": None, **ALTERATIONS}.items():
             altered = copy.deepcopy(truth)
-            alter(altered)
-            report.equal("an expectation that is wrong in %s is seen" % name,
-                         errors_seen(sql, altered, float_text, arrays) > 0,
-                         True)
+            if alter:
+                alter(altered)
+            e = Expected([altered], "X", "inner", float_text)
+            report.equal("an expectation that is wrong in %r is seen" % name,
+                         errors_of(sql, e, arrays, ["g0"], ["X_pca"]) > 0,
+                         alter is not None)
+
+
+def check_joint_alterations(report, sql, truths, float_text):
+    """The same of two files whose genes differ."""
+    for policy in ("first", "sum"):
+        for name, alter in {"": None, **JOINT_ALTERATIONS}.items():
+            e = Expected(truths, "X", "outer", float_text, policy)
+            if alter:
+                alter(e)
+            report.equal("an expectation that is wrong in %r is seen" % name,
+                         errors_of(sql, e) > 0, alter is not None)
+        e = Expected(truths, "X", "outer", float_text, policy)
+        e.duplicates = {"first": "sum", "sum": "first"}[policy]
+        report.equal("the other var_duplicates than %s is seen" % policy,
+                     errors_of(sql, e) > 0, True)
+
+
+def check_tenx(report, sql, path, float_text):
+    """10x: the genome is the one asked for, and features are not cells."""
+    rng = np.random.default_rng(1)
+    contents = [Content(pd.DataFrame(index=["c", "d", "e"]), names)
+                for names in (["g0", "g1"], ["h0", "h1"])]
+    for i, content in enumerate(contents):
+        content.matrices["X"] = Sparse(
+            np.array([0, 1, 2, 3]), np.array([0, 1, i]),
+            np.array([1, 2, 3 + i], "i4"), (3, 2))
+    tenx.write_file(path, "10x 2 genomes", *contents, Storage(rng), Style(rng),
+                    "earliest", 0)
+    os.chmod(path, 0o644)
+    for content, genome in zip(contents, tenx.GENOMES):
+        for asked in tenx.GENOMES:
+            truth = content.truth(path, float_text)
+            truth.group = asked
+            e = Expected([truth], "X", "inner", float_text)
+            report.equal("genome %s for %s is seen" % (asked, genome),
+                         errors_of(sql, e) > 0, asked != genome)
+    os.unlink(path)
+
+
+def check_coverage(report):
+    """A value that no file has is missed."""
+    coverage = Coverage()
+    planner = Planner(np.random.default_rng(0))
+    for _ in range(300):
+        coverage.add(planner.next())
+    for kind in KINDS:
+        coverage.count("obs column", kind)
+    report.equal("values that no plan has", coverage.missed(), [])
+    for axis, counts in coverage.counts.items():
+        value = next(iter(counts))
+        n = counts.pop(value)
+        report.equal("axis %s without %s is seen" % (axis, value),
+                     coverage.missed(), [(axis, value)])
+        counts[value] = n
 
 
 def run(report, sql, work, float_text):
-    """The one check of the check."""
+    """The checks of the check."""
     path = os.path.join(work, "self.h5ad")
     content = make_content()
     content.matrices["layers/other"] = content.matrices["X"]
-    generated.write_with_anndata(path, content, {"compression": None})
+    generated.write_with_anndata(path, content, np.random.default_rng(0))
     os.chmod(path, 0o644)
+    truth = content.truth(path, float_text)
     report.check("the test sees a wrong value", check_alterations, report,
-                 sql, content.truth(path, float_text), float_text)
+                 sql, truth, float_text)
+
+    second = os.path.join(work, "self-2.h5ad")
+    content = make_content()
+    content.var_names = ["g1", "g2", "g1"]
+    content.var.index = pd.Index(content.var_names)
+    generated.write_with_anndata(second, content, np.random.default_rng(0))
+    os.chmod(second, 0o644)
+    report.check("the test sees a wrong join", check_joint_alterations, report,
+                 sql, [truth, content.truth(second, float_text)], float_text)
     os.unlink(path)
+    os.unlink(second)
+    report.check("the test sees a wrong genome", check_tenx, report, sql,
+                 os.path.join(work, "self.h5"), float_text)
+    report.check("the test sees an axis that vanished", check_coverage, report)

@@ -35,12 +35,16 @@ class Column:
 class Rows:
     """A matrix by rows, as the server shows it: float32, ascending columns."""
 
-    def __init__(self, indptr, indices, values, n_cols, sparse):
+    def __init__(self, indptr, indices, values, n_cols, encoding,
+                 entries=None):
         self.indptr = indptr
         self.indices = indices
         self.values = values
         self.n_cols = n_cols
-        self.sparse = sparse        # stored as CSR in the file
+        self.encoding = encoding    # in the file: csr, csc, dense
+        # what is stored, before duplicates are summed: rows, columns and
+        # values, in the order of the file
+        self.entries = entries
         self.n_rows = len(indptr) - 1
 
     def dense(self):
@@ -55,13 +59,15 @@ class Truth:
 
     def __init__(self, path, obs_names, columns, var_names):
         self.path = path
-        self.obs_names = list(obs_names)
+        self.group = ""             # where in the file it is
+        self.obs_names = [clean(n) for n in obs_names]
         self.columns = columns      # name -> Column, in order
-        self.var_names = {"X": list(var_names)}     # layer -> genes
+        # layer -> genes
+        self.var_names = {"X": [clean(n) for n in var_names]}
         self.matrices = {}          # layer -> Rows; absent: no X
         self.obsm = {}              # name -> float32 array of 2 dimensions
-        self.refused = {}           # layer -> (SQLSTATE, words of the message)
-        self.refused_obsm = {}      # name -> the same
+        # obsm name -> (SQLSTATE, words of the message)
+        self.refused_obsm = {}
 
     @property
     def n_obs(self):
@@ -87,48 +93,106 @@ def summable(values):
     return values if values.dtype.itemsize == 8 else float32(values)
 
 
-def rows_of_csr(indptr, indices, values, n_cols):
+def rounded(number):
+    """An integer of any size as float32, rounded once."""
+    shift = max(abs(number).bit_length() - 63, 0)
+    high = abs(number) >> shift
+    if high << shift != abs(number):
+        high |= 1                   # what was cut off breaks a tie
+    value = np.ldexp(np.uint64(high).astype(np.float32), shift)
+    return -value if number < 0 else value
+
+
+def added_up(values, starts):
     """
-    Rows of CSR arrays: float32, sorted by column, duplicates summed in the
-    type of the values, explicit zeros kept.
+    The sum of each run of values, in their order and type, as float32;
+    integers are summed exactly.
     """
+    ends = np.append(starts[1:], len(values))
+    out = float32(values[starts])
+    for i in np.flatnonzero(ends - starts > 1):
+        run = values[starts[i]:ends[i]]
+        if run.dtype.kind in "iu":
+            out[i] = rounded(sum(int(v) for v in run))
+            continue
+        total = run[0]
+        with np.errstate(all="ignore"):
+            for v in run[1:]:
+                total = total + v
+            out[i] = np.float32(total)
+    return out
+
+
+def rows_of_entries(n_rows, n_cols, rows, cols, values, encoding):
+    """
+    Rows of entries in the order of the file: sorted by row and column,
+    duplicates summed in the type of the values, explicit zeros kept.
+    """
+    entries = (rows, cols, values)
+    order = np.lexsort((cols, rows))    # which is stable
+    rows, cols, values = rows[order], cols[order], values[order]
+    new = np.ones(len(cols), bool)
+    new[1:] = (rows[1:] != rows[:-1]) | (cols[1:] != cols[:-1])
+    starts = np.flatnonzero(new)
+    counts = np.bincount(rows[starts], minlength=n_rows)
+    return Rows(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+                cols[starts].astype(np.int32), added_up(values, starts),
+                n_cols, encoding, entries)
+
+
+def rows_of_sparse(indptr, indices, values, shape, encoding):
+    """Rows of the arrays of a CSR or CSC matrix."""
     indptr = np.asarray(indptr).astype(np.int64)
     indices = np.asarray(indices).astype(np.int64)
-    values = summable(values)
-    n = len(indptr) - 1
-    rows = np.repeat(np.arange(n), np.diff(indptr))
-    order = np.lexsort((np.arange(len(indices)), indices, rows))
-    rows, indices, values = rows[order], indices[order], values[order]
-    new = np.ones(len(indices), bool)
-    new[1:] = (rows[1:] != rows[:-1]) | (indices[1:] != indices[:-1])
-    if not new.all():
-        starts = np.flatnonzero(new)
-        values = np.add.reduceat(values, starts) if len(starts) else values
-        rows, indices = rows[starts], indices[starts]
-    counts = np.bincount(rows, minlength=n)
-    return Rows(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-                indices.astype(np.int32), float32(values), n_cols,
-                True)
+    major = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+    rows, cols = (major, indices) if encoding == "csr" else (indices, major)
+    return rows_of_entries(*shape, rows, cols, summable(values), encoding)
 
 
 def rows_of_dense(values):
     """Rows of a dense matrix: the entries that are not zero."""
-    values = float32(values)
-    rows, cols = np.nonzero(values)
-    counts = np.bincount(rows, minlength=len(values))
-    return Rows(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-                cols.astype(np.int32), values[rows, cols], values.shape[1],
-                False)
+    rows, cols = np.nonzero(float32(values))
+    return rows_of_entries(*values.shape, rows, cols,
+                           summable(values)[rows, cols], "dense")
 
 
 def rows_of_matrix(matrix):
     """Rows of anything that anndata gives for X or a layer."""
     if sp.issparse(matrix):
-        if matrix.format != "csr":
-            raise TypeError("matrix in %s form" % matrix.format)
-        return rows_of_csr(matrix.indptr, matrix.indices, matrix.data,
-                           matrix.shape[1])
+        return rows_of_sparse(matrix.indptr, matrix.indices, matrix.data,
+                              matrix.shape, matrix.format)
     return rows_of_dense(np.asarray(matrix))
+
+
+def numbers_of_obsm(matrix):
+    """
+    An element of obsm, dense, as float32; None for what is no matrix of
+    numbers.  A dataframe's numbers are those of its columns, NaN if missing.
+    """
+    if sp.issparse(matrix):
+        return rows_of_matrix(matrix).dense()
+    if isinstance(matrix, pd.DataFrame):
+        if not all(pd.api.types.is_numeric_dtype(t) for t in matrix.dtypes):
+            return None
+        columns = [matrix.iloc[:, i].astype("Float64").to_numpy(
+            np.float64, na_value=np.nan) for i in range(matrix.shape[1])]
+        return float32(np.array(columns).reshape(
+            matrix.shape[1], len(matrix)).T)
+    matrix = float32(matrix)
+    return matrix if matrix.ndim > 1 else matrix[:, None]
+
+
+def clean(text):
+    """
+    Text as PostgreSQL can take it; what is not UTF-8 comes as lone surrogates
+    of Python's, and goes as U+FFFD.  (Old strings that are ASCII, anndata
+    gives as bytes.)
+    """
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "surrogateescape")
+    text = str(text)
+    return text.encode("utf-8", "surrogateescape").decode(
+        "utf-8", "replace").replace("\0", "\ufffd")
 
 
 def category_texts(categories, float_text):
@@ -141,7 +205,7 @@ def category_texts(categories, float_text):
     if pd.api.types.is_float_dtype(dtype):
         return float_text([float(c) for c in categories],
                           4 if dtype.itemsize <= 4 else 8)
-    return [str(c) for c in categories]
+    return [clean(c) for c in categories]
 
 
 def column_of_series(series, float_text):
@@ -168,7 +232,7 @@ def column_of_series(series, float_text):
         width = 4 if dtype.itemsize <= 4 else 8
         return Column("float", np.asarray(series, np.float64), width=width)
     missing = np.asarray(series.isna())
-    return Column("text", [None if m else str(v)
+    return Column("text", [None if m else clean(v)
                            for v, m in zip(series, missing)])
 
 
@@ -186,7 +250,7 @@ def columns_of_frame(frame, float_text):
     for i, name in enumerate(frame.columns):
         column = column_of_series(frame.iloc[:, i], float_text)
         if column is not None:
-            columns[str(name)] = column
+            columns[clean(name)] = column
     return columns
 
 
@@ -200,18 +264,16 @@ def truth_of_anndata(path, adata, float_text):
         matrices["X"] = adata.X
     if adata.raw is not None:
         matrices["raw/X"] = adata.raw.X
-        truth.var_names["raw/X"] = [str(v) for v in adata.raw.var_names]
+        truth.var_names["raw/X"] = [
+            clean(v) for v in adata.raw.var_names]
     for layer, matrix in matrices.items():
-        if sp.issparse(matrix) and matrix.format == "csc":
-            truth.refused[layer] = ("0A000", 'matrix "%s"' % layer)
-        else:
-            truth.matrices[layer] = rows_of_matrix(matrix)
+        truth.matrices[layer] = rows_of_matrix(matrix)
     for name, matrix in adata.obsm.items():
-        if sp.issparse(matrix) or isinstance(matrix, pd.DataFrame):
+        numbers = numbers_of_obsm(matrix)
+        if numbers is None:
             truth.refused_obsm[name] = ("0A000", 'obsm "%s"' % name)
         else:
-            matrix = float32(matrix)
-            truth.obsm[name] = matrix if matrix.ndim > 1 else matrix[:, None]
+            truth.obsm[name] = numbers
     return truth
 
 
@@ -249,23 +311,33 @@ class NoJoin(Exception):
     """The gene axes cannot be joined; the argument is a word of the error."""
 
 
-def join_genes(axes, join):
-    """Names of the joint axis, and for each file its columns in it or -1."""
-    if all(a == axes[0] for a in axes):
+def join_genes(axes, join, duplicates="error"):
+    """
+    Names of the joint axis, and for each file its columns in it or -1.  Of
+    several columns of a name, "first" takes the first and "sum" all; they are
+    an error, unless all axes are equal and joined by position.
+    """
+    if duplicates == "error" and all(a == axes[0] for a in axes):
         return list(axes[0]), [np.arange(len(axes[0]))] * len(axes)
     for axis in axes:
-        if len(set(axis)) < len(axis):
+        if len(set(axis)) < len(axis) and duplicates == "error":
             raise NoJoin("twice")
     if join == "inner":
         common = set(axes[0]).intersection(*axes[1:])
-        joint = [g for g in axes[0] if g in common]
+        joint = [g for g in dict.fromkeys(axes[0]) if g in common]
         if not joint and all(axes):
             raise NoJoin("no gene in common")
     else:
         joint = list(dict.fromkeys(g for axis in axes for g in axis))
     place = {g: i for i, g in enumerate(joint)}
-    return joint, [np.array([place.get(g, -1) for g in a], np.int64)
-                   for a in axes]
+    maps = []
+    for axis in axes:
+        mapping = np.array([place.get(g, -1) for g in axis], np.int64)
+        if duplicates == "first":
+            seen = pd.Series(axis, dtype=object).duplicated().to_numpy(bool)
+            mapping[seen] = -1
+        maps.append(mapping)
+    return joint, maps
 
 
 def clip(text):
@@ -302,9 +374,11 @@ class Names:
 class Expected:
     """A collection of files, as the server should show it."""
 
-    def __init__(self, truths, layer, join, float_text):
+    def __init__(self, truths, layer, join, float_text, duplicates="error"):
         self.truths = truths
         self.layer = layer
+        self.join = join
+        self.duplicates = duplicates
         self.starts = np.concatenate(
             [[0], np.cumsum([t.n_obs for t in truths])]).astype(np.int64)
         self.n_obs = int(self.starts[-1])
@@ -315,19 +389,17 @@ class Expected:
         for name in dict.fromkeys(n for t in truths for n in t.columns):
             self.columns[name] = self._join_column(name, float_text)
         self.genes, self.maps = join_genes([t.genes(layer) for t in truths],
-                                           join)
+                                           join, duplicates)
         # no file has the layer: no columns for it
         self.has_columns = any(layer in t.matrices for t in truths)
         self.has_matrix = all(layer in t.matrices for t in truths)
         self.rows = self._join_rows() if self.has_matrix else None
-        self.missing_in = self._missing()
-
-    def _missing(self):
-        """For each gene of the axis the files that lack it."""
-        has = np.zeros((len(self.truths), len(self.genes)), bool)
+        # which file (row) has which gene of the axis (column)
+        self.measured = np.zeros((len(truths), len(self.genes)), bool)
         for f, mapping in enumerate(self.maps):
-            has[f, mapping[mapping >= 0]] = True
-        return [np.flatnonzero(~column).tolist() for column in has.T]
+            self.measured[f, mapping[mapping >= 0]] = True
+        self.missing_in = [np.flatnonzero(~column).tolist()
+                           for column in self.measured.T]
 
     def _join_column(self, name, float_text):
         kind = joint_type(t.columns[name].kind for t in self.truths
@@ -360,6 +432,15 @@ class Expected:
             if rows.n_cols != len(mapping):
                 raise AssertionError("%s: %d columns, but %d genes" % (
                     truth.path, rows.n_cols, len(mapping)))
+            kept = mapping[mapping >= 0]
+            if len(set(kept.tolist())) < len(kept):
+                # several columns are one: what is stored is summed anew
+                at, cols, stored = rows.entries
+                keep = mapping[cols] >= 0
+                rows = rows_of_entries(
+                    rows.n_rows, len(self.genes), at[keep],
+                    mapping[cols[keep]], stored[keep], rows.encoding)
+                mapping = np.arange(len(self.genes))
             joint = mapping[rows.indices]
             keep = joint >= 0
             row_of = np.repeat(np.arange(rows.n_rows), np.diff(rows.indptr))
@@ -370,7 +451,7 @@ class Expected:
             lengths.append(np.bincount(row_of, minlength=rows.n_rows))
         return Rows(np.cumsum(np.concatenate(lengths)).astype(np.int64),
                     np.concatenate(indices).astype(np.int32),
-                    np.concatenate(values), len(self.genes), True)
+                    np.concatenate(values), len(self.genes), None)
 
     def gene_column(self, gene):
         """Values of a gene, and the rows whose file lacks it."""
