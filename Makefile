@@ -158,7 +158,7 @@ UNIT_PROGRAMS = $(patsubst $(TOP)test/unit/%.c,$(UNIT_DIR)/%,$(sort $(wildcard $
 # Those that need HDF5: tests of src/h5ad and src/builder
 UNIT_HDF5_PROGRAMS = $(filter $(UNIT_DIR)/test_h5ad_% $(UNIT_DIR)/test_builder_%,$(UNIT_PROGRAMS))
 UNIT_CORE_OBJS = $(addprefix $(UNIT_DIR)/,$(CORE_OBJS))
-UNIT_HDF5_OBJS = $(addprefix $(UNIT_DIR)/,$(H5AD_OBJS) $(filter-out src/builder/main.o,$(BUILDER_OBJS)))
+UNIT_HDF5_OBJS = $(addprefix $(UNIT_DIR)/,$(H5AD_OBJS) $(filter-out src/builder/main.o src/builder/allocate.o,$(BUILDER_OBJS)))
 
 unit: $(UNIT_PROGRAMS)
 

@@ -55,6 +55,15 @@ extern bool builder_sandbox_enter(const BuilderLimits *limits, int status_fd,
  */
 extern const char *builder_sandbox_unfiltered(void);
 
+/* ---- allocate.c ---- */
+
+/*
+ * From now on a small allocation that fails, libhdf5's too, ends the program
+ * with an error line on status_fd, or words on standard error if that is
+ * negative.  Larger ones are their callers' matter.
+ */
+extern void builder_allocation_guard(int status_fd);
+
 /* ---- build.c ---- */
 
 /* What a manifest remembers of a file; not to be had in the sandbox. */

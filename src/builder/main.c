@@ -216,6 +216,7 @@ run_build(const Options *options)
 	mc_error_init(&err);
 	if (source.matrix == NULL)
 		source.matrix = "X";
+	builder_allocation_guard(BUILDER_STATUS_FD);
 	if (unfiltered != NULL)
 		builder_status_unfiltered(BUILDER_STATUS_FD, unfiltered);
 	ok = builder_identity(BUILDER_FILE_FD, &identity, &err) &&
@@ -268,6 +269,7 @@ run_describe(const Options *options)
 	int			fd;
 
 	mc_error_init(&err);
+	builder_allocation_guard(-1);
 	setvbuf(stdout, output, _IOFBF, sizeof(output));
 	snprintf(path, sizeof(path), "%s", options->path);
 	builder_clean(path);

@@ -38,4 +38,7 @@
 /* The message, with MC_LIMIT, of a manifest that outgrew --max-file-size */
 #define BUILDER_TOO_LARGE		"could not write the manifest: File too large"
 
+/* The message, with MC_LIMIT, of a program that used up --max-cpu-time */
+#define BUILDER_TOO_SLOW		"reading the file took too much CPU time"
+
 #endif							/* MC_BUILDER_PROTOCOL_H */

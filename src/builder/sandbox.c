@@ -46,7 +46,7 @@ typedef struct LastWords
 
 static LastWords last_words[] = {
 	{.signal = SIGXCPU, .code = MC_LIMIT,
-		.message = "reading the file took too much CPU time",
+		.message = BUILDER_TOO_SLOW,
 	.detail = "The limit of the manifest program was reached."},
 	{.signal = SIGSEGV, .code = MC_CORRUPT,
 	.message = "HDF5 crashed on the file", .detail = "Segmentation fault."},

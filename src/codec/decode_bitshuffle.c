@@ -44,12 +44,19 @@ typedef struct BitRun
 	uint8_t    *plain;			/* another, if there is a compressor */
 } BitRun;
 
-/* The compressor, or 0. */
+/*
+ * The compressor, or 0.  Any other number is none, as for the filter's own
+ * code: datasets that were made with the properties of another one have the
+ * first three parameters twice, and so a version in this place.
+ */
 static uint32_t
 find_compressor(const ManifestFilter *filter)
 {
-	return filter->n_params > PARAM_COMPRESSOR ?
+	uint32_t	compressor = filter->n_params > PARAM_COMPRESSOR ?
 		filter->params[PARAM_COMPRESSOR] : 0;
+
+	return compressor == COMPRESSOR_LZ4 || compressor == COMPRESSOR_ZSTD ?
+		compressor : 0;
 }
 
 /* See internal.h. */
@@ -189,11 +196,6 @@ codec_decode_bitshuffle(const CodecCall *call, McError *err)
 
 	if (!start_run(call, &run))
 		return codec_corrupt(call, err, "bitshuffle", NULL);
-	if (run.compressor != 0 && run.compressor != COMPRESSOR_LZ4 &&
-		run.compressor != COMPRESSOR_ZSTD)
-		return mc_error(err, MC_UNSUPPORTED, "is compressed with compressor "
-						"%u of bitshuffle, which is not supported",
-						run.compressor);
 	if (!reserve_blocks(&run, err))
 		return false;
 	n = call->out_length / run.size;

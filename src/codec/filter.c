@@ -65,17 +65,17 @@ always_skipped(const ManifestArray *array, const ManifestChunk *chunks,
 	return true;
 }
 
-/* Raise the error for a filter that cannot be undone. */
-static bool
-filter_unsupported(uint32_t id, McError *err)
+/* See filter.h. */
+bool
+codec_filter_unsupported(uint32_t id, McError *err)
 {
 	const char *name = manifest_filter_name(id);
 
 	mc_error(err, MC_UNSUPPORTED, "is stored with HDF5 filter %u (%s), which "
 			 "is not supported", id, name != NULL ? name : "unknown");
 	return mc_error_detail(err, "Supported filters are deflate (gzip), "
-						   "shuffle, fletcher32, szip, bzip2, LZF, Blosc, "
-						   "LZ4, bitshuffle and zstd.");
+						   "shuffle, fletcher32, szip, n-bit, scale-offset, "
+						   "bzip2, LZF, Blosc, LZ4, bitshuffle and zstd.");
 }
 
 /* Raise the error for a pipeline whose lengths are not known. */
@@ -104,7 +104,7 @@ codec_filter_check(const ManifestArray *array, const ManifestChunk *chunks,
 		if (filter == NULL)
 		{
 			if (!always_skipped(array, chunks, i))
-				return filter_unsupported(params->id, err);
+				return codec_filter_unsupported(params->id, err);
 		}
 		else if (codec_filter_compresses(filter, params))
 		{
@@ -117,13 +117,18 @@ codec_filter_check(const ManifestArray *array, const ManifestChunk *chunks,
 }
 
 /*
- * See filter.h.  What deflate could not shrink is kept by HDF5 all the same,
- * a little longer than it was, and has its checksum undone in that form.
+ * See filter.h.  What could not be shrunk is kept by HDF5 all the same, a
+ * little longer than it was (deflate) or much (bzip2 of a few bytes), and has
+ * its checksum undone in that form.
  */
 size_t
-codec_filter_room(const ManifestArray *array, size_t chunk_bytes)
+codec_filter_room(const ManifestArray *array, size_t chunk_bytes,
+				  size_t stored_length)
 {
-	return chunk_bytes + chunk_bytes / 8 + 64 + (size_t) array->n_filters * 4;
+	size_t		usual = chunk_bytes + chunk_bytes / 8 + 64 +
+		(size_t) array->n_filters * 4;
+
+	return stored_length > usual ? stored_length : usual;
 }
 
 /*
@@ -155,16 +160,20 @@ length_before(const ManifestArray *array, uint32_t mask, uint32_t i,
 	return true;
 }
 
-/* Undo filter i; *length is that of the input, then of the result. */
+/*
+ * Undo filter i; *length is that of the input, then of the result, for which
+ * there is room.
+ */
 static bool
 undo_filter(CodecCall *call, const ManifestArray *array, uint32_t mask,
-			uint32_t i, size_t chunk_bytes, size_t *length, McError *err)
+			uint32_t i, size_t chunk_bytes, size_t room, size_t *length,
+			McError *err)
 {
 	const CodecFilter *filter = codec_filter_find(array->filters[i].id);
 	uint64_t	out_length;
 
 	if (filter == NULL)
-		return filter_unsupported(array->filters[i].id, err);
+		return codec_filter_unsupported(array->filters[i].id, err);
 	call->filter = &array->filters[i];
 	call->in_length = *length;
 	if (codec_filter_compresses(filter, call->filter))
@@ -178,7 +187,7 @@ undo_filter(CodecCall *call, const ManifestArray *array, uint32_t mask,
 	else
 		out_length = *length - filter->trailer;
 	/* what a filter hands on may be wrong, but never above the room */
-	if (out_length > codec_filter_room(array, chunk_bytes))
+	if (out_length > room)
 		return mc_error(err, MC_CORRUPT, "is too long");
 	call->out_length = (size_t) out_length;
 	*length = call->out_length;
@@ -191,6 +200,7 @@ codec_filter_decode(Codec *codec, const ManifestArray *array, uint32_t mask,
 					uint8_t *const buffers[2], size_t stored_length,
 					size_t chunk_bytes, int *result, McError *err)
 {
+	size_t		room = codec_filter_room(array, chunk_bytes, stored_length);
 	size_t		length = stored_length;
 	int			current = 0;
 
@@ -203,7 +213,8 @@ codec_filter_decode(Codec *codec, const ManifestArray *array, uint32_t mask,
 		call.element_size = manifest_element_size(array->element);
 		call.in = buffers[current];
 		call.out = buffers[1 - current];
-		if (!undo_filter(&call, array, mask, i, chunk_bytes, &length, err))
+		if (!undo_filter(&call, array, mask, i, chunk_bytes, room, &length,
+						 err))
 			return false;
 		current = 1 - current;
 	}

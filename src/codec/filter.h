@@ -69,6 +69,9 @@ typedef struct CodecFilter
 /* The filter with this id, or NULL. */
 extern const CodecFilter *codec_filter_find(uint32_t id);
 
+/* Fail with UNSUPPORTED, naming the filter; returns false. */
+extern bool codec_filter_unsupported(uint32_t id, McError *err);
+
 /* Is the encoded length of this filter, with its parameters, any? */
 extern bool codec_filter_compresses(const CodecFilter *filter,
 									const ManifestFilter *params);
@@ -84,8 +87,8 @@ extern bool codec_filter_check(const ManifestArray *array,
 
 /*
  * Undo the filters of array that mask does not skip, last one first.  The
- * stored bytes are in buffers[0]; buffers[0] and buffers[1] are both at least
- * codec_filter_room(array) bytes.  *result is the number of the buffer that
+ * stored_length bytes are in buffers[0]; buffers[0] and buffers[1] both have
+ * codec_filter_room bytes at least.  *result is the number of the buffer that
  * holds the decoded chunk_bytes.
  */
 extern bool codec_filter_decode(Codec *codec, const ManifestArray *array,
@@ -93,9 +96,9 @@ extern bool codec_filter_decode(Codec *codec, const ManifestArray *array,
 								size_t stored_length, size_t chunk_bytes,
 								int *result, McError *err);
 
-/* Bytes that a buffer needs for a chunk between two filters. */
+/* Bytes that a buffer needs for a chunk before, between and after filters. */
 extern size_t codec_filter_room(const ManifestArray *array,
-								size_t chunk_bytes);
+								size_t chunk_bytes, size_t stored_length);
 
 extern void codec_free(Codec *codec);
 

@@ -144,6 +144,8 @@ read_filters(H5adFile *file, OpenDataset *open, ManifestArray *array,
 		{
 			const char *name = manifest_filter_name(filter->id);
 
+			if (H5Zfilter_avail((H5Z_filter_t) filter->id) <= 0)
+				return codec_filter_unsupported(filter->id, err);
 			return mc_error(err, MC_UNSUPPORTED, "is compressed with filter "
 							"%d (%s), which has %llu parameters",
 							(int) filter->id, name ? name : "unknown",

@@ -340,7 +340,8 @@ column_failed(H5adFrame *frame, const char *name, H5adColumn *out,
 			  const McError *cause, McError *err)
 {
 	h5ad_column_reset(out);
-	if (cause->code == MC_UNSUPPORTED)
+	/* what may be damage must not become a column that is not there */
+	if (cause->code == MC_UNSUPPORTED && !frame->file->maybe_damaged)
 	{
 		snprintf(out->reason, sizeof(out->reason), "%.*s",
 				 (int) sizeof(out->reason) - 1, cause->message);

@@ -68,8 +68,11 @@ h5ad_failed(H5adFile *file, McError *err, const char *format,...)
 	else if (walk.no_memory || file->recorder.no_memory)
 		mc_error(err, MC_NO_MEMORY, "%s: out of memory", message);
 	else if (walk.newer)
+	{
+		file->maybe_damaged = true;
 		mc_error(err, MC_UNSUPPORTED, "%s: it is damaged, or was written by a "
 				 "newer version of HDF5", message);
+	}
 	else
 		mc_error(err, MC_CORRUPT, "%s", message);
 	if (walk.words[0] != '\0')

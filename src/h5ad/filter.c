@@ -120,14 +120,13 @@ decode(uint32_t id, unsigned flags, size_t n_params, const unsigned *params,
 	McError		err;
 
 	mc_error_init(&err);
-	if ((flags & H5Z_FLAG_REVERSE) == 0 || filter == NULL ||
-		n_params > MANIFEST_MAX_PARAMS)
+	if ((flags & H5Z_FLAG_REVERSE) == 0 || filter == NULL)
 		return 0;
 	memset(&description, 0, sizeof(description));
 	description.id = id;
-	description.n_params = (uint32_t) n_params;
-	for (size_t p = 0; p < n_params; p++)
-		description.params[p] = params[p];
+	/* no decoder looks at more than the first few */
+	for (size_t p = 0; p < n_params && p < MANIFEST_MAX_PARAMS; p++)
+		description.params[description.n_params++] = params[p];
 	call.in = *buffer;
 	call.in_length = n_bytes;
 	if (codec_filter_compresses(filter, &description) &&

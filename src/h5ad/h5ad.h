@@ -122,8 +122,9 @@ extern bool h5ad_start(McError *err);
  * Empty components of group are passed over, "." is the name of nothing, and
  * links are followed only inside the file.
  *
- * A 10x Genomics .h5 file is read as scanpy's read_10x_h5 does: obs is the
- * barcodes, with filtered_barcodes where the file has it; var is the features by name, with gene_ids,
+ * A 10x Genomics .h5 file is read as scanpy's read_10x_h5 does, with features
+ * of all types (gex_only=False): obs is the barcodes, with filtered_barcodes
+ * where the file has it; var is the features by name, with gene_ids,
  * feature_types, genome and whatever else there is of one value a feature; X
  * is the transpose of matrix, which lies in the file by cell.  options->group
  * is the genome of a file of Cell Ranger 2 that has several, and may be matrix

@@ -63,6 +63,7 @@ struct H5adFile
 	bool		compound;		/* obs is a compound dataset: anndata < 0.7 */
 	char		version[32];	/* encoding-version of the root, or "" */
 	uint64_t	n_chunks;		/* of the arrays read so far */
+	bool		maybe_damaged;	/* an UNSUPPORTED of libhdf5 may be damage */
 };
 
 /*
@@ -417,7 +418,8 @@ typedef struct H5adSlabs
 /*
  * Prepare to read dataset, which must stay open and which h5ad_array_measure
  * or h5ad_array_read has described as array (STORED), with a buffer of about
- * bytes.  LIMIT if a chunk is larger than half of h5ad_memory.
+ * bytes, or a quarter of h5ad_memory if a row of chunks of two dimensions is
+ * larger.  LIMIT if a chunk is larger than half of h5ad_memory.
  */
 extern bool h5ad_slabs_open(H5adFile *file, hid_t dataset,
 							const ManifestArray *array, uint64_t bytes,

@@ -265,10 +265,10 @@ list_groups(const Search *search, GroupClass root, const char *before,
 		return mc_error_detail(err, "%s%sNo group of it was found to be "
 							   "AnnData.", before, space);
 	if (names->n == 1)
-		return mc_error_detail(err, "%s%sIts %s is %s; set the option group "
-							   "to it.", before, space, singular, list);
-	return mc_error_detail(err, "%s%sIts %s are %s; set the option group to "
-						   "one of them.", before, space, noun, list);
+		return mc_error_detail(err, "%s%sIts %s is %s; name it as the group.",
+							   before, space, singular, list);
+	return mc_error_detail(err, "%s%sIts %s are %s; name one of them as "
+						   "the group.", before, space, noun, list);
 }
 
 /* Make group, which is now the file's, what is read. */
@@ -380,10 +380,10 @@ group_failed(H5adFile *file, GroupClass root, McError *err)
 	}
 	if (root == IS_ANNDATA)
 		mc_error_detail(err, "The root of the file is an AnnData; leave the "
-						"option group empty.");
+						"group empty.");
 	else if (root == IS_OTHER && choose_tenx(&search) != NULL &&
 			 search.anndata.n == 0)
-		mc_error_detail(err, "The matrix of the file is %s; leave the option "
+		mc_error_detail(err, "The matrix of the file is %s; leave the "
 						"group empty.", choose_tenx(&search));
 	else
 		list_groups(&search, root, root == IS_MUDATA ?

@@ -99,12 +99,18 @@ h5ad_slabs_reopen(H5adFile *file, hid_t group, const char *name,
 		h5ad_failed(file, err, "could not open \"%s\"", name);
 }
 
-/* Rows of a slab: those that fit, cut to whole chunks if one fits. */
+/*
+ * Rows of a slab: those that fit into bytes, cut to whole chunks if one fits.
+ * If none does and there are columns, so that no cache was made for the chunks
+ * of a row, each slab decodes them all: it takes more memory then.
+ */
 static uint64_t
 count_rows(const H5adSlabs *slabs, uint64_t bytes, uint64_t chunk_rows)
 {
 	uint64_t	rows = slabs->row_bytes > 0 ? bytes / slabs->row_bytes : 1;
 
+	if (slabs->rank == 2 && rows < chunk_rows && slabs->row_bytes > 0)
+		rows = h5ad_memory(slabs->file) / 4 / slabs->row_bytes;
 	if (chunk_rows > 0 && rows > chunk_rows)
 		rows -= rows % chunk_rows;
 	if (rows > slabs->dims[0])

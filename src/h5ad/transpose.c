@@ -337,9 +337,21 @@ write_parts(Transpose *t, uint64_t n, McError *err)
 	return true;
 }
 
-/* Room for a part, and a section for each array. */
+/* A section for one array of the result. */
 static bool
-open_result(Transpose *t, uint64_t n, ManifestWriter *writer, McError *err)
+open_section(const Transpose *t, uint32_t size, ManifestWriter *writer,
+			 ManifestStored **out, McError *err)
+{
+	uint64_t	length;
+
+	if (!mc_multiply(t->nnz, size, &length))
+		return mc_error(err, MC_LIMIT, "is too large");
+	return manifest_writer_stored_open(writer, length, out, err);
+}
+
+/* Room for a part. */
+static bool
+open_target(Transpose *t, uint64_t n, McError *err)
 {
 	ScatterTarget *target = &t->target;
 
@@ -352,12 +364,7 @@ open_result(Transpose *t, uint64_t n, ManifestWriter *writer, McError *err)
 	if (target->values == NULL)
 		return false;
 	target->columns = mc_alloc(n, target->column_size, err);
-	/* no overflow: array.c has multiplied with an element no narrower */
-	return target->columns != NULL &&
-		manifest_writer_stored_open(writer, t->nnz * target->value_size,
-									&t->out_data, err) &&
-		manifest_writer_stored_open(writer, t->nnz * target->column_size,
-									&t->out_indices, err);
+	return target->columns != NULL;
 }
 
 /* Close a section; on failure it is dropped by this. */
@@ -377,13 +384,18 @@ transpose(Transpose *t, ManifestWriter *writer, H5adMatrix *out,
 {
 	uint64_t	n;
 
-	if (!open_part(t, &t->data, err) || !open_part(t, &t->indices, err) ||
+	/* the section that is known already: what is beyond all limits ends here */
+	if (!open_section(t, manifest_element_size(t->column_element), writer,
+					  &t->out_indices, err) ||
+		!open_part(t, &t->data, err) || !open_part(t, &t->indices, err) ||
 		!count_entries(t, err))
 		return false;
 	n = part_entries(t, t->element);
 	t->progress.total = (double) t->nnz * (1 + count_passes(t, n));
 	out->data.data.element = t->element;
-	if (!open_result(t, n, writer, err) || !write_parts(t, n, err))
+	if (!open_section(t, manifest_element_size(t->element), writer,
+					  &t->out_data, err) ||
+		!open_target(t, n, err) || !write_parts(t, n, err))
 		return false;
 	out->data.indptr = t->indptr;
 	t->indptr = NULL;

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/number.h"
+#include "codec/filter.h"
 
 #define SLAB_ROWS	65536		/* strings read at once, rounded to chunks */
 #define SLAB_BYTES	((size_t) 64 << 20)
@@ -62,15 +63,11 @@ h5ad_filters_check(H5adFile *file, hid_t dcpl, McError *err)
 		size_t		n_params = 0;
 		H5Z_filter_t id = H5Pget_filter2(dcpl, i, &flags, &n_params, NULL, 0,
 										 NULL, &config);
-		const char *name;
 
 		if (id < 0)
 			return h5ad_failed(file, err, "could not read its filters");
-		name = manifest_filter_name((uint32_t) id);
 		if (H5Zfilter_avail(id) <= 0)
-			return mc_error(err, MC_UNSUPPORTED,
-							"is compressed with filter %d (%s), which is not "
-							"available", (int) id, name ? name : "unknown");
+			return codec_filter_unsupported((uint32_t) id, err);
 	}
 	return true;
 }

@@ -127,13 +127,13 @@ decode_chunk(Matrix *matrix, MatrixSource *source, int fd,
 			 const ManifestChunk *entry, McError *err)
 {
 	size_t		room = codec_filter_room(source->array,
-										 (size_t) source->chunk_bytes);
+										 (size_t) source->chunk_bytes,
+										 entry->size);
 	uint8_t    *buffers[2];
 	int			result;
 
 	if (!check_stored(matrix, source, entry, err) ||
-		!matrix_buffer_reserve(&matrix->stored,
-							   entry->size > room ? entry->size : room, err) ||
+		!matrix_buffer_reserve(&matrix->stored, room, err) ||
 		!matrix_buffer_reserve(&matrix->spare, room, err) ||
 		!matrix_read_bytes(matrix, source, fd, matrix->stored.bytes,
 						   entry->size, entry->address, err))

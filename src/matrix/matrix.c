@@ -141,13 +141,16 @@ matrix_open(Manifest *m, int i, const MatrixLimits *limits,
 	return true;
 }
 
-/* See matrix.h. */
-void
-matrix_close(Matrix *matrix)
+/* Free what reads leave behind for the next one. */
+static void
+free_scratch(Matrix *matrix)
 {
-	if (matrix == NULL)
-		return;
+	MatrixOrder *order = &matrix->order;
+	MatrixPlan *plan = &matrix->plan;
+
 	codec_free(&matrix->codec);
+	matrix->data.has_decoded = false;
+	matrix->indices.has_decoded = false;
 	matrix_buffer_free(&matrix->data.decoded);
 	matrix_buffer_free(&matrix->indices.decoded);
 	matrix_buffer_free(&matrix->stored);
@@ -155,16 +158,31 @@ matrix_close(Matrix *matrix)
 	matrix_buffer_free(&matrix->sort);
 	matrix_buffer_free(&matrix->dense);
 	matrix_buffer_free(&matrix->taken);
-	mc_free(matrix->order.keys);
-	mc_free(matrix->order.first);
-	mc_free(matrix->order.same_as);
-	mc_free(matrix->plan.pieces);
-	mc_free(matrix->plan.groups);
-	mc_free(matrix->spans);
-	mc_free(matrix->repeated);
 	matrix_buffer_free(&matrix->exact_values);
 	matrix_buffer_free(&matrix->exact_indices);
+	mc_free(order->keys);
+	mc_free(order->first);
+	mc_free(order->same_as);
+	*order = (MatrixOrder) {0};
+	mc_free(plan->pieces);
+	mc_free(plan->groups);
+	*plan = (MatrixPlan) {NULL};
+	mc_free(matrix->spans);
+	matrix->spans = NULL;
+	matrix->spans_capacity = 0;
+	mc_free(matrix->repeated);
+	matrix->repeated = NULL;
+	matrix->repeated_capacity = 0;
 	matrix_rows_reset(&matrix->rows);
+}
+
+/* See matrix.h. */
+void
+matrix_close(Matrix *matrix)
+{
+	if (matrix == NULL)
+		return;
+	free_scratch(matrix);
 	mc_free(matrix);
 }
 
@@ -422,13 +440,20 @@ matrix_read_dense(Matrix *matrix, int fd, const uint64_t *rows, size_t n,
 	return read_sparse_dense(matrix, fd, rows, n, &columns, out, err);
 }
 
-/* Bytes that a matrix holds in scratch buffers and decoded chunks. */
+/*
+ * Bytes that a matrix holds for the next read.  Rows and spans are passed
+ * over: what they take is little beside the pieces of their plan.
+ */
 static size_t
 held_bytes(const Matrix *matrix)
 {
-	return matrix->data.decoded.capacity + matrix->indices.decoded.capacity +
+	return matrix->codec.scratch_capacity +
+		matrix->data.decoded.capacity + matrix->indices.decoded.capacity +
 		matrix->stored.capacity + matrix->spare.capacity +
 		matrix->sort.capacity + matrix->dense.capacity +
+		matrix->exact_values.capacity + matrix->exact_indices.capacity +
+		matrix->plan.pieces_capacity * sizeof(MatrixPiece) +
+		matrix->plan.groups_capacity * sizeof(MatrixGroup) +
 		matrix->rows.entries_capacity * sizeof(int32_t) +
 		matrix->rows.values_capacity * sizeof(float);
 }
@@ -437,15 +462,6 @@ held_bytes(const Matrix *matrix)
 void
 matrix_trim(Matrix *matrix, size_t max_bytes)
 {
-	if (held_bytes(matrix) <= max_bytes)
-		return;
-	matrix->data.has_decoded = false;
-	matrix->indices.has_decoded = false;
-	matrix_buffer_free(&matrix->data.decoded);
-	matrix_buffer_free(&matrix->indices.decoded);
-	matrix_buffer_free(&matrix->stored);
-	matrix_buffer_free(&matrix->spare);
-	matrix_buffer_free(&matrix->sort);
-	matrix_buffer_free(&matrix->dense);
-	matrix_rows_reset(&matrix->rows);
+	if (held_bytes(matrix) > max_bytes)
+		free_scratch(matrix);
 }

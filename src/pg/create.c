@@ -38,6 +38,7 @@
 #include "pg/manifests.h"
 #include "pg/opened.h"
 #include "pg/options.h"
+#include "pg/skipped.h"
 #include "pg/values.h"
 #include "pg/versions.h"
 
@@ -289,46 +290,6 @@ add_obsm(Definition *def, MappedcollOpened *opened, List *elements)
 }
 
 /*
- * Tell which obs columns are left out, each name once and no more than
- * MAPPEDCOLL_MAX_TOLD of them: a file can have any number.
- */
-static void
-report_skipped(MappedcollOpened *opened)
-{
-	List	   *told = NIL;
-	int			n_more = 0;
-	const char *name;
-	const char *reason;
-
-	for (int f = 0; f < opened->n_files; f++)
-	{
-		int			n = manifest_header(opened->manifests[f])->n_skipped;
-
-		for (int i = 0; i < n; i++)
-		{
-			manifest_skipped(opened->manifests[f], i, &name, &reason);
-			if (strncmp(name, "obs/", 4) != 0 || list_has_string(told, name))
-				continue;
-			if (list_length(told) == MAPPEDCOLL_MAX_TOLD)
-			{
-				n_more++;
-				continue;
-			}
-			told = lappend(told, pstrdup(name));
-			ereport(NOTICE,
-					(errmsg("obs column \"%s\" of file \"%s\" is left out: "
-							"%s",
-							mappedcoll_shown(name + 4, strlen(name + 4)),
-							opened->options->files[f],
-							mappedcoll_shown(reason, strlen(reason)))));
-		}
-	}
-	if (n_more > 0)
-		ereport(NOTICE,
-				(errmsg("%d more obs columns are left out", n_more)));
-}
-
-/*
  * Tell of parts of a qualified name that are too long, as SQL does where it
  * cuts them; textToQualifiedNameList cuts them silently.
  */
@@ -549,7 +510,7 @@ mappedcoll_create_collection(PG_FUNCTION_ARGS)
 		ereport(NOTICE,
 				(errmsg("the files have no %s: the collection has obs columns "
 						"only", options->layer)));
-	report_skipped(opened);
+	mappedcoll_report_skipped(opened);
 
 	initStringInfo(&def.columns);
 	initStringInfo(&def.foreign_columns);

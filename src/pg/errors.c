@@ -24,8 +24,9 @@ static const ErrorMapping error_mappings[] = {
 	"Write the file again in a form that can be read; the README of mappedcoll "
 	"lists them."},
 	{MC_NOT_H5AD, ERRCODE_WRONG_OBJECT_TYPE,
-		"mappedcoll reads AnnData (.h5ad), modalities of MuData (.h5mu, by "
-	"create_collection's argument group_path) and 10x Genomics matrices (.h5)."},
+		"mappedcoll reads AnnData (.h5ad), 10x Genomics matrices (.h5) and, "
+		"where their group is named (argument group_path of create_collection, "
+	"option \"group\" of the foreign table), modalities of MuData (.h5mu)."},
 	{MC_MISSING, ERRCODE_UNDEFINED_OBJECT, NULL},
 	{MC_BUSY, ERRCODE_OBJECT_IN_USE,
 	"Try again when the program that writes the file has closed it."},

@@ -115,7 +115,7 @@ mappedcoll_define_gucs(void)
 							"a larger one gives an error; rewrite it with smaller chunks instead of "
 							"raising this beyond the memory of the server.",
 							&mappedcoll_max_chunk_size,
-							1024 * 1024, 64, MAX_KILOBYTES,
+							512 * 1024, 64, MAX_KILOBYTES,
 							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("mappedcoll");
 }

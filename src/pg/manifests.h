@@ -4,9 +4,10 @@
  *		program, dropped.
  *
  * A manifest lies in mappedcoll.manifest_directory under a name derived from
- * the path of the h5ad file, the group and the matrix, so that there is one for each of
- * them whatever happens to the file.  Where that directory is '' or cannot be
- * written, the manifest is built into memory (memfd) for this backend.
+ * the path of the h5ad file, the group and the matrix, so that there is one
+ * for each of them whatever happens to the file.  Where that directory is ''
+ * or cannot be written, the manifest is built into memory (memfd) for this
+ * backend.
  */
 #ifndef MAPPEDCOLL_MANIFESTS_H
 #define MAPPEDCOLL_MANIFESTS_H

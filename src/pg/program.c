@@ -19,7 +19,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -395,24 +394,19 @@ mappedcoll_program_close(MappedcollProgram *program)
 
 /* ------------------------------------------------------------------ end */
 
-/* wait4 that knows EINTR; true when there is nothing more to wait for. */
+/* waitpid that knows EINTR; true when there is nothing more to wait for. */
 static bool
 reap(MappedcollProgram *program, int options)
 {
-	struct rusage usage;
 	pid_t		result;
 
-	memset(&usage, 0, sizeof(usage));
 	do
-		result = wait4(program->pid, &program->wait_status, options, &usage);
+		result = waitpid(program->pid, &program->wait_status, options);
 	while (result < 0 && errno == EINTR);
 	if (result == 0)
 		return false;
 	if (result < 0)
 		program->wait_errno = errno;
-	program->cpu_time = (int64) usage.ru_utime.tv_sec +
-		(int64) usage.ru_stime.tv_sec +
-		((int64) usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000000;
 	program->pid = 0;
 	return true;
 }
@@ -568,11 +562,12 @@ mappedcoll_program_raise(const MappedcollProgram *program, const char *path)
 				 errmsg("file \"%s\": %s", path, error->message),
 				 detail_size(error->detail), hint_size()));
 	if (error->code == MC_LIMIT &&
-		program->cpu_time >= mappedcoll_manifest_cpu_time)
+		strcmp(error->message, BUILDER_TOO_SLOW) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("file \"%s\": %s", path, error->message),
-				 errdetail("The file is very large, or damaged so that reading it does not end."),
+				 errdetail("It used more than %d s of processor time. The file is very large, or damaged so that reading it does not end.",
+						   mappedcoll_manifest_cpu_time),
 				 errhint("If the file is sound, raise mappedcoll.manifest_cpu_time.")));
 	mappedcoll_raise(error, path);
 }

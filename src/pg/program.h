@@ -17,9 +17,8 @@ typedef struct MappedcollProgram
 {
 	pid_t		pid;			/* 0: none, or reaped */
 	int			status_fd;		/* our end of the pipe; -1: none, or closed */
-	int			wait_status;	/* of wait4, once it is reaped */
-	int			wait_errno;		/* wait4 failed: wait_status is unknown */
-	int64		cpu_time;		/* seconds that it used */
+	int			wait_status;	/* of waitpid, once it is reaped */
+	int			wait_errno;		/* waitpid failed: wait_status is unknown */
 
 	/* what it said */
 	uint64		progress_done;	/* of progress_total; 0 of 0 at first */
@@ -37,8 +36,9 @@ extern void mappedcoll_program_init(MappedcollProgram *program);
 /*
  * Start the program on matrix of the AnnData in group (both UTF-8; group ""
  * is the root) of the h5ad file open on file_fd, writing to manifest_fd; both
- * descriptors stay the caller's and must be above BUILDER_STATUS_FD.  Uses two descriptors, one of them for the call only.
- * Raises an error if it cannot be started.
+ * descriptors stay the caller's and must be above BUILDER_STATUS_FD.  Uses two
+ * descriptors, one of them for the call only.  Raises an error if it cannot be
+ * started.
  */
 extern void mappedcoll_program_start(MappedcollProgram *program,
 									 const char *group, const char *matrix,

@@ -13,6 +13,7 @@
 #include "pg/arguments.h"
 #include "pg/manifests.h"
 #include "pg/opened.h"
+#include "pg/skipped.h"
 #include "pg/values.h"
 #include "pg/versions.h"
 
@@ -81,6 +82,7 @@ mappedcoll_refresh_collection(PG_FUNCTION_ARGS)
 	}
 	mappedcoll_forget(relid);
 	opened = mappedcoll_open(relid, CurrentMemoryContext);
+	mappedcoll_report_skipped(opened);
 	report_new_columns(opened);
 	if (mappedcoll_has_matrix(opened))
 		(void) mappedcoll_axis(opened);

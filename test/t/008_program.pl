@@ -116,14 +116,16 @@ my @failures = (
 	[ 'appends to its manifest', "'$real' \"\$@\" 5>/dev/null; echo more >&4; printf 'done\\n' >&5; exit 0", 'XX001', qr/$named: the manifest program wrote an invalid manifest/ ],
 	[ 'says an error', 'printf "error\t1\tthe message\tThe detail.\n" >&5; exit 1', 'XX001', qr/$named: the message/ ],
 	[ 'says an error in strange bytes', 'printf "error\t1\ta\377b\303\251c\tThe detail.\n" >&5; exit 1', 'XX001', qr/$named: a\?b\x{c3}\x{a9}c/ ],
+	[ 'runs out of time', 'printf "error\t7\treading the file took too much CPU time\t\n" >&5; exit 1', '54000',
+		qr/$named: reading the file took too much CPU time/, qr/manifest_cpu_time/ ],
 	[ 'runs out of memory', 'printf "error\t8\tout of memory\t\n" >&5; exit 1', '54000', qr/$named: out of memory/ ]);
 
 for my $failure (@failures)
 {
-	my ($name, $script, $state, $message) = @$failure;
+	my ($name, $script, $state, $message, $hint) = @$failure;
 
 	shell($script);
-	fails($session, $DRAW, $state, $message, undef, "a program that $name");
+	fails($session, $DRAW, $state, $message, $hint, "a program that $name");
 	clean("a program that $name");
 }
 

@@ -26,10 +26,12 @@
 #include "sampling/sampling.h"
 
 #define MAX_FILES	3
-#define MIN_POINTS	5000		/* failures that all scenarios have to make */
+#define MIN_POINTS	10000		/* failures that all scenarios have to make */
 #define MAX_ROWS	16			/* read from each matrix */
 #define MAX_LABELS	64			/* looked at of each set of labels */
-#define EPOCH_ROWS	20000		/* the most that are put into an order */
+#define EPOCH_ROWS	1000		/* the most that are put into an order */
+#define MAX_CELLS	100			/* of each file whose obs is read */
+#define RETRY_EVERY	8			/* failures of builds between two retries */
 
 typedef struct Scenario
 {
@@ -85,10 +87,8 @@ static const Scenario scenarios[] = {
 	"h5ad/join_once"},
 	.matrix = "X", .join = COLLECTION_OUTER,
 	.duplicates = COLLECTION_DUPLICATES_SUM},
-	{.files = {"demo/pbmc_site_a", "demo/pbmc_site_b", "demo/pbmc_site_c"},
-	.matrix = "X"},
-	{.files = {"demo/pbmc_site_c", "demo/pbmc_site_a"},
-	.matrix = "layers/counts", .join = COLLECTION_OUTER,
+	{.files = {"demo/pbmc_site_c", "demo/pbmc_site_b"},
+	.matrix = "X", .join = COLLECTION_OUTER,
 	.duplicates = COLLECTION_DUPLICATES_SUM},
 };
 
@@ -201,11 +201,15 @@ test_build(Trial *trial, int i)
 	long		n;
 
 	mc_fail_at = 0;
-	mc_allocations = 0;
-	mc_error_init(&trial->err);
-	if (!build(trial, i))
-		bail_out("could not build %s: %s %s", trial->scenario->files[i],
-				 trial->err.message, trial->err.detail);
+	/* the first makes what the process keeps */
+	for (int run = 0; run < 2; run++)
+	{
+		mc_allocations = 0;
+		mc_error_init(&trial->err);
+		if (!build(trial, i))
+			bail_out("could not build %s: %s %s", trial->scenario->files[i],
+					 trial->err.message, trial->err.detail);
+	}
 	n = mc_allocations;
 	sound = manifest_digest(trial, i);
 	trial->bad = 0;
@@ -215,17 +219,23 @@ test_build(Trial *trial, int i)
 		trial->failures = 0;
 		mc_allocations = 0;
 		mc_fail_at = at;
-		if (!TRY(trial, build(trial, i)))
-			continue;
-		if (trial->failures != 1 || manifest_digest(trial, i) != sound)
+		if (build(trial, i) || !failed_cleanly(trial, "build"))
 		{
-			diag("allocation %ld of %ld: %d failures, %s manifest", at, n,
-				 trial->failures, manifest_digest(trial, i) == sound ?
-				 "the same" : "another");
+			diag("allocation %ld of %ld is not noticed", at, n);
+			trial->bad++;
+		}
+		else if (at % RETRY_EVERY == 0 &&
+				 (!build(trial, i) || manifest_digest(trial, i) != sound))
+		{
+			diag("after allocation %ld of %ld: another manifest, or %s", at, n,
+				 trial->err.message);
 			trial->bad++;
 		}
 	}
+	/* what is read below */
 	mc_fail_at = 0;
+	if (!build(trial, i) || manifest_digest(trial, i) != sound)
+		trial->bad++;
 	ok(trial->bad == 0 && n > 20, "%s %s: %ld allocations of its build fail",
 	   trial->scenario->files[i], trial->scenario->matrix, n);
 	points += n;
@@ -244,7 +254,7 @@ read_columns(Trial *trial)
 		uint64_t	n = collection_file_start(c, f + 1) -
 			collection_file_start(c, f);
 
-		for (uint64_t row = 0; row < n; row++)
+		for (uint64_t row = 0; row < n && row < MAX_CELLS; row++)
 		{
 			const char *name;
 			size_t		length;

@@ -89,8 +89,8 @@ static const struct
 	"skipped: has the encoding \"time\narray\""},
 	{"column_types_left_out", H5AD_OBS, "fine", "integer: 1 2 3 4"},
 	{"filter_unknown", H5AD_OBS, "n",
-		"skipped: is compressed with filter 32321 (unknown), which is not "
-	"available"},
+		"skipped: is stored with HDF5 filter 32321 (unknown), which is not "
+	"supported"},
 	{"index_is_categorical", H5AD_OBS, NULL, "string: p q r p"},
 	{"index_is_integer", H5AD_OBS, NULL, "string: 10 -2 0 7"},
 	{"index_is_float", H5AD_OBS, NULL, "string: 1.0 -0.1 1e+16 nan"},

@@ -229,7 +229,8 @@ static void
 test_large_manifest(void)
 {
 	int			fd = write_large();
-	H5adFile   *file = made_open(fd, 0, NULL);
+	MadeProgress progress;
+	H5adFile   *file = made_open(fd, 0, &progress);
 	int			manifest_fd;
 	ManifestWriter *writer = made_writer(&manifest_fd, 4, 1);
 	struct rlimit before;
@@ -249,6 +250,7 @@ test_large_manifest(void)
 	setrlimit(RLIMIT_FSIZE, &before);
 	is_str(err.detail, "Matrix \"X\" is a CSC matrix, which is transposed into "
 		   "the manifest and takes 2621440 bytes there.", "... its detail");
+	is_int(progress.calls, 0, "... before its entries are walked through");
 	manifest_writer_close(writer);
 	h5ad_close(file);
 	close(manifest_fd);

@@ -115,8 +115,8 @@ static uint8_t *
 decode(const Layer *layer, uint32_t mask, const uint8_t *bytes, size_t n,
 	   McError *err)
 {
-	size_t		room = codec_filter_room(layer->array, layer->chunk_bytes);
-	uint8_t    *buffers[2] = {malloc(n > room ? n : room), malloc(room)};
+	size_t		room = codec_filter_room(layer->array, layer->chunk_bytes, n);
+	uint8_t    *buffers[2] = {malloc(room), malloc(room)};
 	Codec		codec = {NULL};
 	int			result = 0;
 	bool		done;

@@ -14,8 +14,8 @@
 #endif
 
 #define MUDATA_LIST \
-	"Its modalities are mod/rna, mod/prot, mod/more/mod/atac and rna; set " \
-	"the option group to one of them."
+	"Its modalities are mod/rna, mod/prot, mod/more/mod/atac and rna; name " \
+	"one of them as the group."
 
 /* Groups that are opened, and a layer that only this one has, or NULL. */
 static const struct
@@ -84,34 +84,34 @@ static const struct
 		"group \"mod/gone\": could not open \"mod/gone\"",
 	"HDF5 says: component not found."},
 	{"mudata_0_1", NULL, MC_NOT_H5AD, "not an AnnData file",
-		"It is a MuData file. Its modalities are mod/prot and mod/rna; set "
-	"the option group to one of them."},
+		"It is a MuData file. Its modalities are mod/prot and mod/rna; name "
+	"one of them as the group."},
 	{"mudata_unmarked", NULL, MC_NOT_H5AD, "not an AnnData file",
-		"It is a MuData file. Its modality is mod/rna; set the option group "
-	"to it."},
+		"It is a MuData file. Its modality is mod/rna; name it as the "
+	"group."},
 	{"other_mudata", NULL, MC_NOT_H5AD, "not an AnnData file",
 	"It is a MuData file. No group of it was found to be AnnData."},
 	{"groups_nested", NULL, MC_NOT_H5AD, "not an AnnData file",
-		"Its AnnData groups are samples/a and samples/b; set the option "
-	"group to one of them."},
+		"Its AnnData groups are samples/a and samples/b; name one of "
+	"them as the group."},
 	{"groups_nested", "samples", MC_NOT_H5AD,
 		"\"samples\" is no AnnData group",
-		"Its AnnData groups are samples/a and samples/b; set the option "
-	"group to one of them."},
+		"Its AnnData groups are samples/a and samples/b; name one of "
+	"them as the group."},
 	{"group_in_anndata", "uns", MC_NOT_H5AD, "\"uns\" is no AnnData group",
-	"The root of the file is an AnnData; leave the option group empty."},
+	"The root of the file is an AnnData; leave the group empty."},
 	{"group_in_anndata", "mod/rna", MC_MISSING,
 		"there is no group \"mod/rna\"",
-	"The root of the file is an AnnData; leave the option group empty."},
+	"The root of the file is an AnnData; leave the group empty."},
 	{"tenx_3", "mod/rna", MC_MISSING, "there is no group \"mod/rna\"",
-	"The matrix of the file is matrix; leave the option group empty."},
+	"The matrix of the file is matrix; leave the group empty."},
 	{"tenx_2_genomes", NULL, MC_NOT_H5AD,
 		"the file has the matrices of several genomes",
-		"Its 10x matrices are hg19 and mm10; set the option group to one of "
-	"them."},
+		"Its 10x matrices are hg19 and mm10; name one of them as the "
+	"group."},
 	{"tenx_2_genomes", "GRCh38", MC_MISSING, "there is no group \"GRCh38\"",
-		"Its 10x matrices are hg19 and mm10; set the option group to one of "
-	"them."},
+		"Its 10x matrices are hg19 and mm10; name one of them as the "
+	"group."},
 	{"other_loom", "x", MC_MISSING, "there is no group \"x\"",
 	"No group of it was found to be AnnData."},
 };
@@ -213,8 +213,8 @@ test_failures(void)
 static void
 test_long_list(void)
 {
-	static const char end[] = "long_name_ and more; set the option group to "
-		"one of them.";
+	static const char end[] = "long_name_ and more; name one of them as "
+		"the group.";
 	int			fd = fixture_fd("groups_many");
 	H5adFile   *file;
 	McError		err;

@@ -10,6 +10,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "base/memory.h"
 #include "matrix_sample.h"
 
 static const MatrixLimits limits = {1 << 20, 1 << 30};
@@ -456,6 +457,63 @@ test_special(void)
 	sample_matrix_free(&m);
 }
 
+/* Read the n rows densely; returns how many allocations that took. */
+static long
+count_allocations(Matrix *matrix, const SampleMatrix *m,
+				  const uint64_t *rows, size_t n, float *out)
+{
+	McError		err;
+
+	mc_error_init(&err);
+#ifdef MC_FAULT_INJECTION
+	mc_allocations = 0;
+#endif
+	must(matrix_read_dense(matrix, m->fd, rows, n, NULL, m->n_cols, out,
+						   &err), &err);
+#ifdef MC_FAULT_INJECTION
+	return mc_allocations;
+#else
+	return 0;					/* they are not counted in this build */
+#endif
+}
+
+/*
+ * matrix_trim leaves nothing behind, the plan included: of a matrix in chunks
+ * of single columns that is a piece for each element.
+ */
+static void
+test_trim(void)
+{
+	SampleMatrix m;
+	ArraySpec	spec = {MANIFEST_CHUNKED, MANIFEST_FLOAT32, false, {50, 1},
+	1, {1}, false, false, 0};
+	Matrix	   *matrix;
+	McError		err;
+	uint64_t	wanted[50];
+	float		before[50 * 40];
+	float		after[50 * 40];
+	long		first;
+
+	memset(&m, 0, sizeof(m));
+	mc_error_init(&err);
+	m.n_rows = 50;
+	m.n_cols = 40;
+	sample_store_dense(&m, &spec);
+	for (uint64_t i = 0; i < 50; i++)
+		wanted[i] = 49 - i;
+	must(matrix_open(m.manifest, 0, &limits, NULL, &matrix, &err), &err);
+	first = count_allocations(matrix, &m, wanted, 50, before);
+	is_int(count_allocations(matrix, &m, wanted, 50, after), 0,
+		   "a second read needs no more memory");
+	matrix_trim(matrix, 0);
+	is_int(count_allocations(matrix, &m, wanted, 50, after), first,
+		   "after matrix_trim it needs what the first did");
+	ok(memcmp(before, after, sizeof(before)) == 0,
+	   "matrix_trim changes no value");
+	matrix_close(matrix);
+	sample_matrix_free(&m);
+}
+
 int
 main(void)
 {
@@ -470,5 +528,6 @@ main(void)
 	test_empty(3, 3);
 	test_unallocated();
 	test_special();
+	test_trim();
 	return done_testing();
 }
