@@ -141,6 +141,7 @@ deps_missing()
 		deps_has_library zlib || echo zlib1g-dev
 		deps_has_command readelf || echo binutils
 		deps_has_command valgrind || echo valgrind
+		deps_has_command strace || echo strace
 		deps_has_fuzzer || echo clang "$(deps_fuzzer_package)"
 		deps_has_command prove || echo perl
 		deps_has_perl IPC::Run || echo libipc-run-perl

@@ -109,7 +109,7 @@ fuzz_build()
 	# shellcheck disable=SC2046,SC2086
 	cd "$MC_ROOT" && clang $flags -D_FILE_OFFSET_BITS=64 $(pkg-config --cflags $libraries) -Isrc -Itest/unit \
 		-o "$fuzz_dir/$1.bin" "test/fuzz/$1.c" src/base/error.c src/base/memory.c src/manifest/*.c \
-		src/codec/*.c src/matrix/*.c $(pkg-config --libs $libraries) -lsz -lbz2 -lz
+		src/codec/*.c src/matrix/*.c $(pkg-config --libs $libraries) -lsz -laec -lbz2 -lz
 }
 
 # Run a fuzzer, its output in a log; the last line of the log says how often
