@@ -3,13 +3,13 @@
     Write a synthetic collection of h5ad files for the benchmarks.
 
 Usage: make_cells.py DIRECTORY [--cells N] [--genes N] [--files N]
-                     [--compression gzip|none]
+                     [--compression gzip|none] [--form csr|csc]
 
 Cells x genes as single-cell RNA-seq has them: the chance that a gene is seen
 in a cell falls by Zipf's law, about 11% of the entries are non-zero (2,200 of
 20,000 genes), counts are small integers as float32.  60 cell types, uneven
 (the share of type k is proportional to 1 / (k + 1)), eight donors.  The
-matrix is CSR with int32 indices in h5py's default chunks, as
+matrix is CSR (or CSC) with int32 indices in h5py's default chunks, as
 anndata.write_h5ad writes it.  From one fixed seed.
 """
 
@@ -60,7 +60,7 @@ def matrix(rng, cells, genes):
         shape=(cells, genes))
 
 
-def write(directory, number, cells, genes, compression):
+def write(directory, number, cells, genes, compression, form):
     """Write one file; returns its path."""
     rng = np.random.default_rng([SEED, number])
     shares = 1.0 / np.arange(1, N_TYPES + 1)
@@ -74,7 +74,8 @@ def write(directory, number, cells, genes, compression):
     }, index=[f"cell_{number:02d}_{i:06d}" for i in range(cells)])
     var = pd.DataFrame(index=[f"GENE{g:05d}" for g in range(genes)])
     path = directory / f"part_{number:02d}.h5ad"
-    anndata.AnnData(matrix(rng, cells, genes), obs=obs, var=var).write_h5ad(
+    x = matrix(rng, cells, genes).asformat(form)
+    anndata.AnnData(x, obs=obs, var=var).write_h5ad(
         path, compression=None if compression == "none" else compression)
     return path
 
@@ -87,13 +88,15 @@ def main():
     parser.add_argument("--files", type=int, default=12)
     parser.add_argument("--compression", choices=["gzip", "none"],
                         default="gzip")
+    parser.add_argument("--form", choices=["csr", "csc"], default="csr")
     args = parser.parse_args()
     args.directory.mkdir(parents=True, exist_ok=True)
     bounds = np.linspace(0, args.cells, args.files + 1).astype(int)
     with concurrent.futures.ProcessPoolExecutor(2) as pool:
         made = [pool.submit(write, args.directory, i,
                             int(bounds[i + 1] - bounds[i]), args.genes,
-                            args.compression) for i in range(args.files)]
+                            args.compression, args.form)
+                for i in range(args.files)]
         for future in made:
             path = future.result()
             print(f"{path.name} {path.stat().st_size / 1e6:.0f} MB",

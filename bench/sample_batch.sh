@@ -14,8 +14,7 @@
 #	QUICK=1								20,000 cells and fewer batches
 set -eu
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-. "$here/../test/lib/deps.sh"
-. "$here/../test/lib/cluster.sh"
+. "$here/common.sh"
 
 cells=200000
 batches=200
@@ -28,15 +27,10 @@ fi
 large=${BENCH_DIR:-/var/tmp/mappedcoll-bench}/gzip-$cells
 
 deps_need demo test
-venv=$MC_ROOT/build/venv
-if ! cmp -s "$MC_ROOT/test/requirements.txt" "$venv/installed.txt"; then
-	python3 -m venv "$venv"
-	"$venv/bin/pip" install -q --disable-pip-version-check -r "$MC_ROOT/test/requirements.txt"
-	cp "$MC_ROOT/test/requirements.txt" "$venv/installed.txt"
-fi
+bench_venv
 if [[ ! -e $large/complete ]]; then
 	cluster_say "making $cells cells x 20,000 genes in $large"
-	"$venv/bin/python" "$here/make_cells.py" "$large" --cells "$cells"
+	"$bench_python" "$here/make_cells.py" "$large" --cells "$cells"
 	touch "$large/complete"
 fi
 chmod -R a+rX "$(dirname "$large")"
@@ -46,28 +40,15 @@ demo=$MC_TMP/files/demo
 cp -r "$MC_ROOT/test/data/demo" "$demo"
 chmod -R a+rX "$demo"
 
-sql()
-{
-	as_server "$MC_BINDIR/psql" -X -q -A -t -v ON_ERROR_STOP=1 "$@"
-}
-
-# cells/s of the loop of "make demo" over collection $1; $2 is the seed
+# cells/s of collection $1; $2 is the seed
 ours()
 {
-	sql <<-SQL
-		SELECT clock_timestamp() AS started
-		\\gset
-		COPY (SELECT b.* FROM generate_series(1, $batches) AS s,
-			LATERAL sample_batch('$1', 256, 'cell_type', seed => $2, step => s) b)
-			TO STDOUT (FORMAT binary) \\g /dev/null
-		SELECT round($batches * 256 / extract(epoch FROM clock_timestamp() - :'started')::numeric);
-	SQL
+	bench_batches "$1" "$batches" "$2"
 }
-
 
 theirs_large()
 {
-	"$venv/bin/python" "$here/h5py_batches.py" "$large" "$batches" 256
+	"$bench_python" "$here/h5py_batches.py" "$large" "$batches" 256
 }
 
 # Run the command $runs times after a first one that does not count; prints
@@ -81,14 +62,14 @@ measure()
 	for ((i = 1; i <= runs; i++)); do
 		results+=("$("$@" "$i")")
 	done
-	median=$(printf '%s\n' "${results[@]}" | sort -n | sed -n "$(((runs + 1) / 2))p")
+	median=$(bench_median "${results[@]}")
 	printf '%-44s %8s cells/s   (%s)\n' "$name" "$median" "${results[*]}"
 }
 
-sql -c 'CREATE EXTENSION mappedcoll'
-sql -c "SELECT create_collection('demo', ARRAY['$demo'])" >/dev/null
+bench_sql -c 'CREATE EXTENSION mappedcoll'
+bench_sql -c "SELECT create_collection('demo', ARRAY['$demo'])" >/dev/null
 registered=$(date +%s.%N)
-sql -c "SELECT create_collection('large', ARRAY['$large'])" >/dev/null
+bench_sql -c "SELECT create_collection('large', ARRAY['$large'])" >/dev/null
 registered=$(echo "$(date +%s.%N) $registered" | awk '{printf "%.1f", $1 - $2}')
 
 report()
@@ -100,10 +81,9 @@ report()
 	echo "(FORMAT binary) to psql; h5py fills the same arrays in one Python process."
 	echo "Median of $runs runs of $batches batches, page cache warm; all runs in parentheses."
 	echo
-	echo "date      $(date -u +%Y-%m-%d)"
-	echo "machine   $(nproc) cores, $(awk '/MemTotal/{printf "%.0f GiB", $2 / 1048576}' /proc/meminfo), $(sed -n 's/^model name\t*: //p' /proc/cpuinfo | head -n 1)"
-	echo "versions  $(sql -c 'SHOW server_version' | sed 's/ .*//; s/^/PostgreSQL /'), $("$venv/bin/python" -c 'import h5py; print("h5py", h5py.__version__, "HDF5", h5py.version.hdf5_version)'), libdeflate $(pkg-config --modversion libdeflate), $(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release)"
-	echo "large     $cells cells x 20,000 genes, $(sql -c "SELECT round(sum(nnz) / sum(n_obs)) FROM collection_files('large')") non-zeros a cell, 12 files, $size MB, gzip, h5py's default chunks; registered in $registered s"
+	bench_machine
+	echo "versions  $(bench_sql -c 'SHOW server_version' | sed 's/ .*//; s/^/PostgreSQL /'), $("$bench_python" -c 'import h5py; print("h5py", h5py.__version__, "HDF5", h5py.version.hdf5_version)'), libdeflate $(pkg-config --modversion libdeflate), $(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release)"
+	echo "large     $cells cells x 20,000 genes, $(bench_sql -c "SELECT round(sum(nnz) / sum(n_obs)) FROM collection_files('large')") non-zeros a cell, 12 files, $size MB, gzip, h5py's default chunks; registered in $registered s"
 	echo
 	measure "demo's files (3,200 cells), mappedcoll" ours demo
 	measure "large collection, mappedcoll" ours large

@@ -1,0 +1,55 @@
+#
+# common.sh
+#		What the benchmarks share.  To be sourced by bash; it sources deps.sh and
+#		cluster.sh of test/lib.
+#
+#	bench_venv				make the Python environment of the tests, if need be
+#	bench_sql ARGUMENT...	psql as the server's user, output unaligned
+#	bench_batches NAME N SEED
+#							cells/s of N weighted batches of 256 of a collection
+#	bench_median NUMBER...	the middle one
+#	bench_machine			the lines "date" and "machine" of a report
+
+. "$(dirname "${BASH_SOURCE[0]}")/../test/lib/deps.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/../test/lib/cluster.sh"
+
+bench_python=$MC_ROOT/build/venv/bin/python
+
+bench_venv()
+{
+	local venv=$MC_ROOT/build/venv
+
+	cmp -s "$MC_ROOT/test/requirements.txt" "$venv/installed.txt" && return
+	python3 -m venv "$venv"
+	"$venv/bin/pip" install -q --disable-pip-version-check -r "$MC_ROOT/test/requirements.txt"
+	cp "$MC_ROOT/test/requirements.txt" "$venv/installed.txt"
+}
+
+bench_sql()
+{
+	as_server "$MC_BINDIR/psql" -X -q -A -t -v ON_ERROR_STOP=1 "$@"
+}
+
+# The loop of "make demo"
+bench_batches()
+{
+	bench_sql <<-SQL
+		SELECT clock_timestamp() AS started
+		\\gset
+		COPY (SELECT b.* FROM generate_series(1, $2) AS s,
+			LATERAL sample_batch('$1', 256, 'cell_type', seed => $3, step => s) b)
+			TO STDOUT (FORMAT binary) \\g /dev/null
+		SELECT round($2 * 256 / extract(epoch FROM clock_timestamp() - :'started')::numeric);
+	SQL
+}
+
+bench_median()
+{
+	printf '%s\n' "$@" | sort -n | sed -n "$((($# + 1) / 2))p"
+}
+
+bench_machine()
+{
+	echo "date      $(date -u +%Y-%m-%d)"
+	echo "machine   $(nproc) cores, $(awk '/MemTotal/{printf "%.0f GiB", $2 / 1048576}' /proc/meminfo), $(sed -n 's/^model name\t*: //p' /proc/cpuinfo | head -n 1)"
+}
