@@ -189,4 +189,20 @@ extern bool collection_labels_of_row(CollectionLabels *labels,
 									 uint64_t row_index, int32_t *label,
 									 McError *err);
 
+/*
+ * A digest of what the labels say: their texts, and the label of every
+ * row_index.  The same for the same content, wherever it lies; made at the
+ * first call.  Fails with CORRUPT, INTERRUPTED, NO_MEMORY.
+ */
+extern bool collection_labels_digest(CollectionLabels *labels,
+									 const volatile sig_atomic_t *interrupt,
+									 uint64_t digest[2], McError *err);
+
+/*
+ * A digest of the rows, their row pointers and the joint axis, which must
+ * exist.  Nothing of where and when a file was written is in it.
+ */
+extern bool collection_digest(const Collection *c, uint64_t digest[2],
+							  McError *err);
+
 #endif							/* MC_COLLECTION_COLLECTION_H */
