@@ -120,6 +120,13 @@ typedef struct CollectionValue
 extern bool collection_value(Collection *c, int i, int file, uint64_t row,
 							 CollectionValue *value, McError *err);
 
+/*
+ * Values of column i, which is INTEGER or FLOAT, at n rows from row_index
+ * first on; what is missing is 0.  Fails as collection_value does.
+ */
+extern bool collection_numbers(Collection *c, int i, uint64_t first,
+							   uint32_t n, double *out, McError *err);
+
 /* obs_names of a row (not NUL-terminated). */
 extern bool collection_obs_name(Collection *c, int file, uint64_t row,
 								const char **name, size_t *length,
@@ -188,6 +195,11 @@ extern bool collection_labels_select(CollectionLabels *labels, uint32_t label,
 extern bool collection_labels_of_row(CollectionLabels *labels,
 									 uint64_t row_index, int32_t *label,
 									 McError *err);
+
+/* The same of n rows from row_index first on. */
+extern bool collection_labels_of_rows(CollectionLabels *labels,
+									  uint64_t first, uint32_t n,
+									  int32_t *out, McError *err);
 
 /*
  * A digest of what the labels say: their texts, and the label of every

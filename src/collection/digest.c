@@ -97,6 +97,7 @@ add_codes(XXH3_state_t *state, CollectionLabels *labels,
 		  const volatile sig_atomic_t *interrupt, McError *err)
 {
 	uint64_t	n = collection_n_obs(labels->c);
+	int32_t		codes[CODES_AT_ONCE];
 	uint8_t		bytes[CODES_AT_ONCE * 4];
 
 	for (uint64_t row = 0; row < n;)
@@ -107,17 +108,17 @@ add_codes(XXH3_state_t *state, CollectionLabels *labels,
 
 		if (collection_interrupted(interrupt, err))
 			return false;
-		for (size_t i = 0; i < count; i++, row++)
+		if (!collection_labels_of_rows(labels, row, (uint32_t) count, codes,
+									   err))
+			return false;
+		for (size_t i = 0; i < count; i++)
 		{
-			int32_t		code;
-
-			if (!collection_labels_of_row(labels, row, &code, err))
-				return false;
 			for (int b = 0; b < 4; b++)
 				bytes[i * 4 + (size_t) b] = (uint8_t)
-					((uint32_t) code >> (8 * b));
+					((uint32_t) codes[i] >> (8 * b));
 		}
 		(void) XXH3_128bits_update(state, bytes, count * 4);
+		row += count;
 	}
 	return true;
 }

@@ -63,6 +63,7 @@ release_opened(void *arg)
 
 	mappedcoll_files_close(opened);
 	mappedcoll_orders_release(opened);
+	mappedcoll_row_weights_release(opened);
 	mappedcoll_labels_release(opened);
 	close_matrices(opened);
 	collection_free(opened->collection);

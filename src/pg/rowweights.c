@@ -3,8 +3,10 @@
  *		A weight for each row: from an obs column, or from a sampler's table.
  *
  * The values of a column stay where they are, in the mapped manifests, and
- * are read again block by block when a row is drawn.  A sampler's table is
- * read once a statement, with the caller's rights, into two arrays.
+ * are read again block by block when a row is drawn; the sums of the blocks
+ * are kept with the opened collection, so that the statements to come need
+ * not read all values.  A sampler's table is read once a statement, with the
+ * caller's rights, into two arrays.
  */
 #include "postgres.h"
 
@@ -23,6 +25,20 @@
 
 #define TABLE_FETCH_ROWS 10000	/* rows of one fetch from the cursor */
 
+#define MAX_KEPT_WEIGHTS 8		/* that nobody uses, for each collection */
+
+/* Weights that are prepared, and what they are of. */
+typedef struct MappedcollKeptWeights
+{
+	bool		listed;			/* among those of the opened collection */
+	int			column;			/* of the collection */
+	uint64		rows[2];		/* digest of the rows' labels; 0: all rows */
+	SamplingRows sampling;		/* owned; its source is of who made it */
+	bool		has_digest;
+	uint64		digest[2];		/* of the weights */
+	int			users;
+} MappedcollKeptWeights;
+
 struct MappedcollRowWeights
 {
 	MappedcollOpened *opened;	/* borrowed: held by the caller */
@@ -32,22 +48,10 @@ struct MappedcollRowWeights
 	uint64		n;				/* table: items */
 	uint64	   *rows;			/* table: [n] row_index, ascending */
 	double	   *weights;		/* table: [n] */
-	SamplingRows sampling;		/* items: rows, or those of the table */
+	MappedcollKeptWeights *kept;	/* held */
+	SamplingRows sampling;		/* items: rows, or those of the table; a copy
+								 * of kept->sampling that reads from this */
 };
-
-/* Can a row be drawn at all? */
-static bool
-is_drawable(MappedcollRowWeights *weights, uint64 row, bool *drawable,
-			McError *err)
-{
-	int32_t		label = 0;
-
-	if (weights->labels != NULL &&
-		!collection_labels_of_row(weights->labels, row, &label, err))
-		return false;
-	*drawable = label >= 0;
-	return true;
-}
 
 /* SamplingWeights of a column. */
 static bool
@@ -55,29 +59,19 @@ column_weights(void *source, uint64_t first, uint32_t n, double *out,
 			   McError *err)
 {
 	MappedcollRowWeights *weights = source;
-	Collection *collection = weights->opened->collection;
-	CollectionValue value;
+	int32_t		labels[SAMPLING_BLOCK_ROWS];
 
+	Assert(n <= SAMPLING_BLOCK_ROWS);
+	if (!collection_numbers(weights->opened->collection, weights->column,
+							first, n, out, err))
+		return false;
+	if (weights->labels == NULL)
+		return true;
+	if (!collection_labels_of_rows(weights->labels, first, n, labels, err))
+		return false;
 	for (uint32_t i = 0; i < n; i++)
-	{
-		int			file;
-		uint64_t	row;
-		bool		drawable;
-
-		if (!is_drawable(weights, first + i, &drawable, err))
-			return false;
-		out[i] = 0;
-		if (!drawable)
-			continue;
-		collection_locate_row(collection, first + i, &file, &row);
-		if (!collection_value(collection, weights->column, file, row, &value,
-							  err))
-			return false;
-		if (value.is_null)
-			continue;
-		out[i] = collection_column(collection, weights->column)->type ==
-			COLLECTION_FLOAT ? value.real : (double) value.integer;
-	}
+		if (labels[i] < 0)
+			out[i] = 0;
 	return true;
 }
 
@@ -90,20 +84,80 @@ table_weights(void *source, uint64_t first, uint32_t n, double *out,
 
 	for (uint32_t i = 0; i < n; i++)
 	{
-		bool		drawable;
+		int32_t		label = 0;
 
-		if (!is_drawable(weights, weights->rows[first + i], &drawable, err))
+		if (weights->labels != NULL &&
+			!collection_labels_of_row(weights->labels,
+									  weights->rows[first + i], &label, err))
 			return false;
-		out[i] = drawable ? weights->weights[first + i] : 0;
+		out[i] = label >= 0 ? weights->weights[first + i] : 0;
 	}
 	return true;
 }
 
-/* Reset callback. */
+/* Free an entry that is in no list. */
 static void
-release_weights(void *arg)
+free_kept(MappedcollKeptWeights *kept)
 {
-	sampling_rows_free(&((MappedcollRowWeights *) arg)->sampling);
+	sampling_rows_free(&kept->sampling);
+	pfree(kept);
+}
+
+/* One user less: the reset callback of the user's context. */
+static void
+unhold_kept(void *arg)
+{
+	MappedcollKeptWeights *kept = arg;
+
+	kept->users--;
+	if (kept->users == 0 && !kept->listed)
+		free_kept(kept);
+}
+
+/* Hold an entry until the current memory context is reset. */
+static void
+hold_kept(MappedcollRowWeights *weights, MappedcollKeptWeights *kept)
+{
+	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
+
+	callback->func = unhold_kept;
+	callback->arg = kept;
+	kept->users++;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
+	weights->kept = kept;
+	weights->sampling = kept->sampling;
+	weights->sampling.source = weights;
+}
+
+/* Drop the oldest that nobody uses if there are many. */
+static void
+trim_kept(MappedcollOpened *opened)
+{
+	ListCell   *lc;
+
+	if (list_length(opened->weights) <= MAX_KEPT_WEIGHTS)
+		return;
+	foreach(lc, opened->weights)
+	{
+		MappedcollKeptWeights *kept = lfirst(lc);
+
+		if (kept->users == 0)
+		{
+			opened->weights = list_delete_cell(opened->weights, lc);
+			free_kept(kept);
+			return;
+		}
+	}
+}
+
+/* See rowweights.h. */
+void
+mappedcoll_row_weights_release(MappedcollOpened *opened)
+{
+	ListCell   *lc;
+
+	foreach(lc, opened->weights)
+		sampling_rows_free(&((MappedcollKeptWeights *) lfirst(lc))->sampling);
 }
 
 /* A failed call of the core on these weights: returns to try again. */
@@ -118,22 +172,72 @@ fail(MappedcollRowWeights *weights, McError *err)
 					collection_error_file(weights->opened->collection), err);
 }
 
-/* Read all weights once. */
-static MappedcollRowWeights *
-prepare(MappedcollRowWeights *weights, uint64 n, SamplingWeights read)
+/* Read all weights once; a column's are kept. */
+static void
+prepare(MappedcollRowWeights *weights, uint64 n, SamplingWeights read,
+		const uint64 rows[2])
 {
-	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
+	MappedcollOpened *opened = weights->opened;
+	MemoryContext old = MemoryContextSwitchTo(opened->context);
+	MappedcollKeptWeights *kept = palloc0(sizeof(MappedcollKeptWeights));
 	McError		err;
 
-	callback->func = release_weights;
-	callback->arg = weights;
-	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
+	MemoryContextSwitchTo(old);
+	kept->column = weights->column;
+	memcpy(kept->rows, rows, sizeof(kept->rows));
+	hold_kept(weights, kept);
 	for (;;)
 	{
 		mc_error_init(&err);
 		if (sampling_rows_create(n, read, weights, &InterruptPending,
-								 &weights->sampling, &err))
-			return weights;
+								 &kept->sampling, &err))
+			break;
+		fail(weights, &err);
+	}
+	weights->sampling = kept->sampling;
+	if (weights->column < 0)
+		return;
+	old = MemoryContextSwitchTo(opened->context);
+	opened->weights = lappend(opened->weights, kept);
+	MemoryContextSwitchTo(old);
+	kept->listed = true;
+	trim_kept(opened);
+}
+
+/* Hold the weights of a column if they are kept. */
+static bool
+find_kept(MappedcollRowWeights *weights, const uint64 rows[2])
+{
+	List	   *list = weights->opened->weights;
+	ListCell   *lc;
+
+	foreach(lc, list)
+	{
+		MappedcollKeptWeights *kept = lfirst(lc);
+
+		if (kept->column == weights->column &&
+			memcmp(kept->rows, rows, sizeof(kept->rows)) == 0)
+		{
+			hold_kept(weights, kept);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Digest of the rows that can be drawn: of their labels, or 0 for all. */
+static void
+digest_rows(MappedcollRowWeights *weights, uint64 rows[2])
+{
+	McError		err;
+
+	rows[0] = rows[1] = 0;
+	while (weights->labels != NULL)
+	{
+		mc_error_init(&err);
+		if (collection_labels_digest(weights->labels, &InterruptPending, rows,
+									 &err))
+			break;
 		fail(weights, &err);
 	}
 }
@@ -146,6 +250,7 @@ mappedcoll_row_weights_of_column(MappedcollOpened *opened,
 {
 	MappedcollRowWeights *weights = palloc0(sizeof(MappedcollRowWeights));
 	CollectionType type = COLLECTION_TEXT;
+	uint64		rows[2];
 
 	weights->opened = opened;
 	weights->labels = labels;
@@ -157,8 +262,11 @@ mappedcoll_row_weights_of_column(MappedcollOpened *opened,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("weights \"value\" need one column of numbers as "
 						"weight_by")));
-	return prepare(weights, collection_n_obs(opened->collection),
-				   column_weights);
+	digest_rows(weights, rows);
+	if (!find_kept(weights, rows))
+		prepare(weights, collection_n_obs(opened->collection),
+				column_weights, rows);
+	return weights;
 }
 
 /* Take the rows of one fetch. */
@@ -251,6 +359,7 @@ MappedcollRowWeights *
 mappedcoll_row_weights_of_table(MappedcollOpened *opened, Oid table,
 								CollectionLabels *labels)
 {
+	static const uint64 rows[2] = {0, 0};
 	MappedcollRowWeights *weights = palloc0(sizeof(MappedcollRowWeights));
 
 	if (get_rel_name(table) == NULL)
@@ -269,7 +378,8 @@ mappedcoll_row_weights_of_table(MappedcollOpened *opened, Oid table,
 	weights->column = -1;
 	weights->table = table;
 	read_table(weights, CurrentMemoryContext);
-	return prepare(weights, weights->n, table_weights);
+	prepare(weights, weights->n, table_weights, rows);
+	return weights;
 }
 
 /* See rowweights.h. */
@@ -319,41 +429,60 @@ mappedcoll_row_weights_order(MappedcollRowWeights *weights, uint64 seed,
 	return order;
 }
 
-/* See rowweights.h. */
-void
-mappedcoll_row_weights_digest(MappedcollRowWeights *weights,
-							  uint64 digest[2])
+/* Add all weights, with the rows of a table, to a digest. */
+static void
+add_weights(MappedcollRowWeights *weights, XXH3_state_t *state, McError *err)
 {
-	XXH3_state_t *state = XXH3_createState();
+	uint64		n_items = weights->sampling.n;
 	double		block[SAMPLING_BLOCK_ROWS];
-	XXH128_hash_t hash;
-	McError		err;
 
-	if (state == NULL || XXH3_128bits_reset(state) != XXH_OK)
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	for (uint64 first = 0; first < weights->sampling.n;
-		 first += SAMPLING_BLOCK_ROWS)
+	for (uint64 first = 0; first < n_items; first += SAMPLING_BLOCK_ROWS)
 	{
-		uint64		left = weights->sampling.n - first;
-		uint32		n = (uint32) Min(left, SAMPLING_BLOCK_ROWS);
+		uint32		n = (uint32) Min(n_items - first, SAMPLING_BLOCK_ROWS);
 
-		mc_error_init(&err);
-		if (!weights->sampling.weights(weights, first, n, block, &err))
+		if (InterruptPending)
 		{
-			(void) XXH3_freeState(state);
-			mappedcoll_fail(weights->opened,
-							collection_error_file(weights->opened->collection),
-							&err);
-			elog(ERROR, "weights cannot be read");
+			mc_error(err, MC_INTERRUPTED, "interrupted");
+			return;
 		}
+		if (!weights->sampling.weights(weights, first, n, block, err))
+			return;
 		if (weights->rows != NULL)
 			(void) XXH3_128bits_update(state, weights->rows + first,
 									   sizeof(uint64) * n);
 		(void) XXH3_128bits_update(state, block, sizeof(double) * n);
 	}
-	hash = XXH3_128bits_digest(state);
-	(void) XXH3_freeState(state);
-	digest[0] = hash.high64;
-	digest[1] = hash.low64;
+}
+
+/* See rowweights.h. */
+void
+mappedcoll_row_weights_digest(MappedcollRowWeights *weights,
+							  uint64 digest[2])
+{
+	MappedcollKeptWeights *kept = weights->kept;
+
+	while (!kept->has_digest)
+	{
+		XXH3_state_t *state = XXH3_createState();
+		XXH128_hash_t hash;
+		McError		err;
+
+		if (state == NULL || XXH3_128bits_reset(state) != XXH_OK)
+			ereport(ERROR,
+					(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+		mc_error_init(&err);
+		add_weights(weights, state, &err);
+		hash = XXH3_128bits_digest(state);
+		(void) XXH3_freeState(state);
+		if (err.code != MC_OK)
+		{
+			fail(weights, &err);
+			continue;
+		}
+		kept->digest[0] = hash.high64;
+		kept->digest[1] = hash.low64;
+		kept->has_digest = true;
+	}
+	digest[0] = kept->digest[0];
+	digest[1] = kept->digest[1];
 }

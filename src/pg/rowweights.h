@@ -47,4 +47,7 @@ extern uint64 *mappedcoll_row_weights_order(MappedcollRowWeights *weights,
 extern void mappedcoll_row_weights_digest(MappedcollRowWeights *weights,
 										  uint64 digest[2]);
 
+/* Free all that is kept with opened. */
+extern void mappedcoll_row_weights_release(MappedcollOpened *opened);
+
 #endif							/* MAPPEDCOLL_ROWWEIGHTS_H */

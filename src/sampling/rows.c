@@ -8,6 +8,7 @@
  * draw integers: the weights of a block are scaled by a power of two that
  * suits its largest, the sums of the blocks by one that suits the largest sum.
  */
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -44,11 +45,12 @@ scale_block(const double *weights, uint32_t n, uint64_t first,
 			BlockWeights *out, McError *err)
 {
 	double		largest = 0;
+	double		factor;
 	int			exponent;
 
 	for (uint32_t i = 0; i < n; i++)
 	{
-		if (!(weights[i] >= 0) || isinf(weights[i]))
+		if (!(weights[i] >= 0 && weights[i] <= DBL_MAX))
 		{
 			mc_error(err, MC_INVALID, "weight is negative, infinite or NaN");
 			return mc_error_detail(err, "Row %llu has the weight %g.",
@@ -62,9 +64,14 @@ scale_block(const double *weights, uint32_t n, uint64_t first,
 	out->n = n;
 	out->exponent = exponent - ROW_BITS;
 	out->sum = 0;
+
+	/* a product by a power of two is exact, and quicker than ldexp() */
+	factor = ldexp(1, -out->exponent);
 	for (uint32_t i = 0; i < n; i++)
 	{
-		uint64_t	scaled = (uint64_t) ldexp(weights[i], -out->exponent);
+		uint64_t	scaled = (uint64_t) (int64_t)
+			(factor <= DBL_MAX ? weights[i] * factor :
+			 ldexp(weights[i], -out->exponent));
 
 		if (scaled == 0 && weights[i] > 0)
 			scaled = 1;

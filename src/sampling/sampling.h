@@ -130,7 +130,7 @@ extern double sampling_power(uint64_t n, double exponent);
 typedef bool (*SamplingWeights) (void *source, uint64_t first, uint32_t n,
 								 double *weights, McError *err);
 
-#define SAMPLING_BLOCK_ROWS 1024
+#define SAMPLING_BLOCK_ROWS 256
 
 /*
  * Rows with a weight each, prepared for draws: 8 bytes for each block of

@@ -7,8 +7,8 @@
 # TESTS='unit regress' runs these layers only (the names are in "layers").
 # What a failure leaves to look at is in build/test.
 #
-# Environment of the tests that use a server (layers regress, pgtap, tap and
-# differential):
+# Environment of the tests that use a server (layers regress, pgtap, tap,
+# differential and recipes):
 #	MC_DATA			a copy of test/data that the server can read
 #	MC_CORPUS		../shared/corpus, or a copy that the server can read; empty
 #					where there is none
@@ -19,7 +19,7 @@ lib=$(dirname "${BASH_SOURCE[0]}")
 . "$lib/deps.sh"
 . "$lib/cluster.sh"
 
-layers=(warnings unit sanitize valgrind fuzz source regress pgtap tap differential)
+layers=(warnings unit sanitize valgrind fuzz source regress pgtap tap differential recipes)
 passed=0
 failed=0
 skipped=0
@@ -195,11 +195,12 @@ layer_tap()
 	return "$status"
 }
 
-# anndata's reading against ours; build/venv holds anndata
-layer_differential()
+# build/venv holds what test/requirements.txt names; 77: it cannot be fetched
+make_venv()
 {
-	local venv=$MC_ROOT/build/venv wanted=$MC_ROOT/test/requirements.txt index
+	local wanted=$MC_ROOT/test/requirements.txt index
 
+	venv=$MC_ROOT/build/venv
 	if ! cmp -s "$wanted" "$venv/installed.txt"; then
 		rm -rf "$venv"
 		python3 -m venv "$venv" || return
@@ -226,9 +227,31 @@ layer_differential()
 		fi
 		cp "$wanted" "$venv/installed.txt"
 	fi
+}
+
+# anndata's reading against ours
+layer_differential()
+{
+	local venv
+
+	make_venv || return
 	mkdir -p "$MC_TMP/work"
 	MC_WORK=$MC_TMP/work MC_PSQL=$MC_BINDIR/psql \
 		"$venv/bin/python" "$MC_ROOT/test/differential/run.py"
+}
+
+# What the README's section on sampling says to do, as it stands; torch where
+# its CPU build can be had
+layer_recipes()
+{
+	local venv torch=2.13.0+cpu reason=
+
+	make_venv || return
+	if ! "$venv/bin/python" -c 'import torch' 2>/dev/null &&
+		! "$venv/bin/pip" install -q --disable-pip-version-check "torch==$torch" >"$MC_TMP/pip.log" 2>&1; then
+		reason="torch $torch cannot be installed"
+	fi
+	MC_NO_TORCH=$reason "$venv/bin/python" -W ignore "$MC_ROOT/test/recipes/run.py"
 }
 
 # Print a path of directory $1 that the server can read, or nothing
