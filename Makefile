@@ -42,7 +42,7 @@ shell:
 test:
 	@bash '$(MC_LIB)/test.sh'
 bench:
-	@bash '$(MC_LIB)/../../bench/sample_batch.sh'
+	@bash '$(MC_LIB)/../../bench/all.sh'
 deps:
 	@bash '$(MC_LIB)/deps.sh' demo test
 

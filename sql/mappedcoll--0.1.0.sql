@@ -115,6 +115,9 @@ COMMENT ON FUNCTION labels(regclass, text) IS
 	'labels of the cells by obs columns, with the weight of each of their rows';
 
 -- sampling
+--
+-- The functions that users call are not STRICT, and STABLE: PostgreSQL then
+-- inlines them, and rows stream.
 
 CREATE FUNCTION mappedcoll_sample_batch(
 	collection regclass,
@@ -122,19 +125,23 @@ CREATE FUNCTION mappedcoll_sample_batch(
 	weight_by text,
 	seed bigint,
 	step bigint,
+	n_steps bigint,
 	rank integer,
 	world_size integer,
 	replacement boolean,
 	filter text,
+	weights jsonb,
+	sampler regclass,
+	drop_last boolean,
+	expect_fingerprint text,
 	OUT row_index bigint,
 	OUT label text,
 	OUT x bytea
 ) RETURNS SETOF record
 	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL RESTRICTED COST 10000 ROWS 256;
-COMMENT ON FUNCTION mappedcoll_sample_batch(regclass, integer, text, bigint, bigint, integer, integer, boolean, text) IS
+COMMENT ON FUNCTION mappedcoll_sample_batch(regclass, integer, text, bigint, bigint, bigint, integer, integer, boolean, text, jsonb, regclass, boolean, text) IS
 	'internal: the rows of sample_batch';
 
--- Not STRICT, and STABLE: PostgreSQL then inlines it, and rows stream.
 CREATE FUNCTION sample_batch(
 	collection regclass,
 	batch_size integer,
@@ -144,13 +151,291 @@ CREATE FUNCTION sample_batch(
 	rank integer DEFAULT 0,
 	world_size integer DEFAULT 1,
 	replacement boolean DEFAULT true,
-	filter text DEFAULT NULL
+	filter text DEFAULT NULL,
+	weights jsonb DEFAULT NULL,
+	sampler regclass DEFAULT NULL,
+	drop_last boolean DEFAULT false,
+	expect_fingerprint text DEFAULT NULL
 ) RETURNS TABLE (row_index bigint, label text, x bytea)
 	LANGUAGE sql STABLE PARALLEL RESTRICTED COST 10000 ROWS 256
 	AS $$
 		SELECT (r).row_index, (r).label, (r).x
-		FROM (SELECT @extschema@.mappedcoll_sample_batch($1, $2, $3, $4, $5,
-			$6, $7, $8, $9) AS r) AS s
+		FROM (SELECT @extschema@.mappedcoll_sample_batch($1, $2, $3, $4, $5, 1, $6, $7, $8, $9, $10, $11, $12, $13) AS r) AS s
 	$$;
-COMMENT ON FUNCTION sample_batch(regclass, integer, text, bigint, bigint, integer, integer, boolean, text) IS
+COMMENT ON FUNCTION sample_batch(regclass, integer, text, bigint, bigint, integer, integer, boolean, text, jsonb, regclass, boolean, text) IS
 	'a random batch of cells, of equal weight for each label of weight_by, or for each cell';
+
+CREATE FUNCTION mappedcoll_sample_rows(
+	collection regclass,
+	batch_size integer,
+	weight_by text,
+	seed bigint,
+	step bigint,
+	n_steps bigint,
+	rank integer,
+	world_size integer,
+	replacement boolean,
+	filter text,
+	weights jsonb,
+	sampler regclass,
+	drop_last boolean,
+	expect_fingerprint text,
+	OUT batch bigint,
+	OUT row_index bigint,
+	OUT label_code integer
+) RETURNS SETOF record
+	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL RESTRICTED COST 1000 ROWS 256;
+COMMENT ON FUNCTION mappedcoll_sample_rows(regclass, integer, text, bigint, bigint, bigint, integer, integer, boolean, text, jsonb, regclass, boolean, text) IS
+	'internal: the rows of sample_rows';
+
+CREATE FUNCTION sample_rows(
+	collection regclass,
+	batch_size integer,
+	weight_by text DEFAULT NULL,
+	seed bigint DEFAULT NULL,
+	step bigint DEFAULT 0,
+	n_steps bigint DEFAULT 1,
+	rank integer DEFAULT 0,
+	world_size integer DEFAULT 1,
+	replacement boolean DEFAULT true,
+	filter text DEFAULT NULL,
+	weights jsonb DEFAULT NULL,
+	sampler regclass DEFAULT NULL,
+	drop_last boolean DEFAULT false,
+	expect_fingerprint text DEFAULT NULL
+) RETURNS TABLE (batch bigint, row_index bigint, label_code integer)
+	LANGUAGE sql STABLE PARALLEL RESTRICTED COST 1000 ROWS 256
+	AS $$
+		SELECT (r).batch, (r).row_index, (r).label_code
+		FROM (SELECT @extschema@.mappedcoll_sample_rows($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) AS r) AS s
+	$$;
+COMMENT ON FUNCTION sample_rows(regclass, integer, text, bigint, bigint, bigint, integer, integer, boolean, text, jsonb, regclass, boolean, text) IS
+	'the draws of sample_batch for some steps, without vectors';
+
+CREATE FUNCTION mappedcoll_sample_csr(
+	collection regclass,
+	batch_size integer,
+	weight_by text,
+	seed bigint,
+	step bigint,
+	n_steps bigint,
+	rank integer,
+	world_size integer,
+	replacement boolean,
+	filter text,
+	weights jsonb,
+	sampler regclass,
+	drop_last boolean,
+	expect_fingerprint text,
+	genes text[],
+	obs_columns text[],
+	obsm_columns text[],
+	part_rows integer,
+	indptr_type text,
+	indices_type text,
+	data_type text,
+	OUT batch bigint,
+	OUT part integer,
+	OUT n_rows integer,
+	OUT n_vars integer,
+	OUT row_index bytea,
+	OUT label_code bytea,
+	OUT indptr bytea,
+	OUT indices bytea,
+	OUT data bytea,
+	OUT obs bytea[],
+	OUT obsm bytea[],
+	OUT dtypes text[]
+) RETURNS SETOF record
+	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL RESTRICTED COST 100000 ROWS 1;
+COMMENT ON FUNCTION mappedcoll_sample_csr(regclass, integer, text, bigint, bigint, bigint, integer, integer, boolean, text, jsonb, regclass, boolean, text, text[], text[], text[], integer, text, text, text) IS
+	'internal: the rows of sample_csr';
+
+CREATE FUNCTION sample_csr(
+	collection regclass,
+	batch_size integer,
+	weight_by text DEFAULT NULL,
+	seed bigint DEFAULT NULL,
+	step bigint DEFAULT 0,
+	n_steps bigint DEFAULT 1,
+	rank integer DEFAULT 0,
+	world_size integer DEFAULT 1,
+	replacement boolean DEFAULT true,
+	filter text DEFAULT NULL,
+	weights jsonb DEFAULT NULL,
+	sampler regclass DEFAULT NULL,
+	drop_last boolean DEFAULT false,
+	expect_fingerprint text DEFAULT NULL,
+	genes text[] DEFAULT NULL,
+	obs_columns text[] DEFAULT '{}',
+	obsm_columns text[] DEFAULT '{}',
+	part_rows integer DEFAULT NULL,
+	indptr_type text DEFAULT 'int64',
+	indices_type text DEFAULT 'int32',
+	data_type text DEFAULT 'float32'
+) RETURNS TABLE (batch bigint, part integer, n_rows integer, n_vars integer, row_index bytea, label_code bytea, indptr bytea, indices bytea, data bytea, obs bytea[], obsm bytea[], dtypes text[])
+	LANGUAGE sql STABLE PARALLEL RESTRICTED COST 100000 ROWS 1
+	AS $$
+		SELECT (r).batch, (r).part, (r).n_rows, (r).n_vars, (r).row_index, (r).label_code, (r).indptr, (r).indices, (r).data, (r).obs, (r).obsm, (r).dtypes
+		FROM (SELECT @extschema@.mappedcoll_sample_csr($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21) AS r) AS s
+	$$;
+COMMENT ON FUNCTION sample_csr(regclass, integer, text, bigint, bigint, bigint, integer, integer, boolean, text, jsonb, regclass, boolean, text, text[], text[], text[], integer, text, text, text) IS
+	'batches of cells for some steps, each packed as a sparse matrix (CSR)';
+
+CREATE FUNCTION mappedcoll_sample_dense(
+	collection regclass,
+	batch_size integer,
+	weight_by text,
+	seed bigint,
+	step bigint,
+	n_steps bigint,
+	rank integer,
+	world_size integer,
+	replacement boolean,
+	filter text,
+	weights jsonb,
+	sampler regclass,
+	drop_last boolean,
+	expect_fingerprint text,
+	genes text[],
+	obs_columns text[],
+	obsm_columns text[],
+	part_rows integer,
+	indptr_type text,
+	indices_type text,
+	data_type text,
+	OUT batch bigint,
+	OUT part integer,
+	OUT n_rows integer,
+	OUT n_vars integer,
+	OUT row_index bytea,
+	OUT label_code bytea,
+	OUT data bytea,
+	OUT obs bytea[],
+	OUT obsm bytea[],
+	OUT dtypes text[]
+) RETURNS SETOF record
+	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL RESTRICTED COST 100000 ROWS 1;
+COMMENT ON FUNCTION mappedcoll_sample_dense(regclass, integer, text, bigint, bigint, bigint, integer, integer, boolean, text, jsonb, regclass, boolean, text, text[], text[], text[], integer, text, text, text) IS
+	'internal: the rows of sample_dense';
+
+CREATE FUNCTION sample_dense(
+	collection regclass,
+	batch_size integer,
+	weight_by text DEFAULT NULL,
+	seed bigint DEFAULT NULL,
+	step bigint DEFAULT 0,
+	n_steps bigint DEFAULT 1,
+	rank integer DEFAULT 0,
+	world_size integer DEFAULT 1,
+	replacement boolean DEFAULT true,
+	filter text DEFAULT NULL,
+	weights jsonb DEFAULT NULL,
+	sampler regclass DEFAULT NULL,
+	drop_last boolean DEFAULT false,
+	expect_fingerprint text DEFAULT NULL,
+	genes text[] DEFAULT NULL,
+	obs_columns text[] DEFAULT '{}',
+	obsm_columns text[] DEFAULT '{}',
+	part_rows integer DEFAULT NULL,
+	data_type text DEFAULT 'float32'
+) RETURNS TABLE (batch bigint, part integer, n_rows integer, n_vars integer, row_index bytea, label_code bytea, data bytea, obs bytea[], obsm bytea[], dtypes text[])
+	LANGUAGE sql STABLE PARALLEL RESTRICTED COST 100000 ROWS 1
+	AS $$
+		SELECT (r).batch, (r).part, (r).n_rows, (r).n_vars, (r).row_index, (r).label_code, (r).data, (r).obs, (r).obsm, (r).dtypes
+		FROM (SELECT @extschema@.mappedcoll_sample_dense($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 'int64', 'int32', $19) AS r) AS s
+	$$;
+COMMENT ON FUNCTION sample_dense(regclass, integer, text, bigint, bigint, bigint, integer, integer, boolean, text, jsonb, regclass, boolean, text, text[], text[], text[], integer, text) IS
+	'batches of cells for some steps, each packed as a dense matrix, row-major';
+
+CREATE FUNCTION mappedcoll_fetch_csr(
+	collection regclass,
+	row_indexes bigint[],
+	genes text[],
+	obs_columns text[],
+	obsm_columns text[],
+	part_rows integer,
+	indptr_type text,
+	indices_type text,
+	data_type text,
+	OUT part integer,
+	OUT n_rows integer,
+	OUT n_vars integer,
+	OUT row_index bytea,
+	OUT indptr bytea,
+	OUT indices bytea,
+	OUT data bytea,
+	OUT obs bytea[],
+	OUT obsm bytea[],
+	OUT dtypes text[]
+) RETURNS SETOF record
+	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL RESTRICTED COST 100000 ROWS 1;
+COMMENT ON FUNCTION mappedcoll_fetch_csr(regclass, bigint[], text[], text[], text[], integer, text, text, text) IS
+	'internal: the rows of fetch_csr';
+
+CREATE FUNCTION fetch_csr(
+	collection regclass,
+	row_indexes bigint[],
+	genes text[] DEFAULT NULL,
+	obs_columns text[] DEFAULT '{}',
+	obsm_columns text[] DEFAULT '{}',
+	part_rows integer DEFAULT NULL,
+	indptr_type text DEFAULT 'int64',
+	indices_type text DEFAULT 'int32',
+	data_type text DEFAULT 'float32'
+) RETURNS TABLE (part integer, n_rows integer, n_vars integer, row_index bytea, indptr bytea, indices bytea, data bytea, obs bytea[], obsm bytea[], dtypes text[])
+	LANGUAGE sql STABLE PARALLEL RESTRICTED COST 100000 ROWS 1
+	AS $$
+		SELECT (r).part, (r).n_rows, (r).n_vars, (r).row_index, (r).indptr, (r).indices, (r).data, (r).obs, (r).obsm, (r).dtypes
+		FROM (SELECT @extschema@.mappedcoll_fetch_csr($1, $2, $3, $4, $5, $6, $7, $8, $9) AS r) AS s
+	$$;
+COMMENT ON FUNCTION fetch_csr(regclass, bigint[], text[], text[], text[], integer, text, text, text) IS
+	'given cells, in the order given, packed as a sparse matrix (CSR)';
+
+CREATE FUNCTION mappedcoll_sample_fingerprint(
+	collection regclass,
+	batch_size integer,
+	weight_by text,
+	seed bigint,
+	step bigint,
+	n_steps bigint,
+	rank integer,
+	world_size integer,
+	replacement boolean,
+	filter text,
+	weights jsonb,
+	sampler regclass,
+	drop_last boolean,
+	expect_fingerprint text
+) RETURNS text
+	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL RESTRICTED COST 100000;
+COMMENT ON FUNCTION mappedcoll_sample_fingerprint(regclass, integer, text, bigint, bigint, bigint, integer, integer, boolean, text, jsonb, regclass, boolean, text) IS
+	'internal: sample_fingerprint';
+
+CREATE FUNCTION sample_fingerprint(
+	collection regclass,
+	weight_by text DEFAULT NULL,
+	filter text DEFAULT NULL,
+	weights jsonb DEFAULT NULL,
+	sampler regclass DEFAULT NULL
+) RETURNS text
+	LANGUAGE sql STABLE PARALLEL RESTRICTED COST 100000
+	AS $$
+		SELECT @extschema@.mappedcoll_sample_fingerprint($1, 1, $2, 0, 0, 1,
+			0, 1, true, $3, $4, $5, false, NULL)
+	$$;
+COMMENT ON FUNCTION sample_fingerprint(regclass, text, text, jsonb, regclass) IS
+	'what a stream of draws depends on beside its arguments, for expect_fingerprint';
+
+CREATE FUNCTION create_sampler(name text, query text) RETURNS regclass
+	AS 'MODULE_PATHNAME', 'mappedcoll_create_sampler'
+	LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION create_sampler(text, text) IS
+	'keeps the row_index and weight that a query gives as a table to sample by';
+
+CREATE FUNCTION split_of(key text, seed bigint, fractions double precision[])
+	RETURNS integer
+	AS 'MODULE_PATHNAME', 'mappedcoll_split_of'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION split_of(text, bigint, double precision[]) IS
+	'number, from 0, of the part of a split that a key belongs to';

@@ -144,6 +144,13 @@ typedef struct CollectionValue
 extern bool collection_value(Collection *c, int i, int file, uint64_t row,
 							 CollectionValue *value, McError *err);
 
+/*
+ * Values of column i, which is INTEGER or FLOAT, at n rows from row_index
+ * first on; what is missing is 0.  Fails as collection_value does.
+ */
+extern bool collection_numbers(Collection *c, int i, uint64_t first,
+							   uint32_t n, double *out, McError *err);
+
 /* obs_names of a row (not NUL-terminated). */
 extern bool collection_obs_name(Collection *c, int file, uint64_t row,
 								const char **name, size_t *length,
@@ -214,5 +221,26 @@ extern bool collection_labels_select(CollectionLabels *labels, uint32_t label,
 extern bool collection_labels_of_row(CollectionLabels *labels,
 									 uint64_t row_index, int32_t *label,
 									 McError *err);
+
+/* The same of n rows from row_index first on. */
+extern bool collection_labels_of_rows(CollectionLabels *labels,
+									  uint64_t first, uint32_t n,
+									  int32_t *out, McError *err);
+
+/*
+ * A digest of what the labels say: their texts, and the label of every
+ * row_index.  The same for the same content, wherever it lies; made at the
+ * first call.  Fails with CORRUPT, INTERRUPTED, NO_MEMORY.
+ */
+extern bool collection_labels_digest(CollectionLabels *labels,
+									 const volatile sig_atomic_t *interrupt,
+									 uint64_t digest[2], McError *err);
+
+/*
+ * A digest of the rows, their row pointers and the joint axis, which must
+ * exist.  Nothing of where and when a file was written is in it.
+ */
+extern bool collection_digest(const Collection *c, uint64_t digest[2],
+							  McError *err);
 
 #endif							/* MC_COLLECTION_COLLECTION_H */

@@ -313,6 +313,69 @@ collection_value(Collection *c, int i, int file, uint64_t row,
 	return true;
 }
 
+/* Values of rows row to row + n of a file's column of numbers. */
+static void
+file_numbers(const ManifestColumn *column, uint64_t row, uint32_t n,
+			 double *out)
+{
+	if (column->kind == MANIFEST_INTEGER)
+	{
+		for (uint32_t i = 0; i < n; i++)
+			out[i] = (double) manifest_integer(column, row + i);
+	}
+	else
+	{
+		for (uint32_t i = 0; i < n; i++)
+			out[i] = manifest_float(column, row + i);
+	}
+	if (column->nulls == NULL)
+		return;
+	for (uint32_t i = 0; i < n; i++)
+	{
+		if (manifest_is_null(column, row + i))
+			out[i] = 0;
+	}
+}
+
+/* See collection.h. */
+bool
+collection_numbers(Collection *c, int i, uint64_t first, uint32_t n,
+				   double *out, McError *err)
+{
+	uint64_t	n_obs = collection_n_obs(c);
+
+	c->error_file = -1;
+	if (first > n_obs || n > n_obs - first ||
+		(c->columns[i].type != COLLECTION_INTEGER &&
+		 c->columns[i].type != COLLECTION_FLOAT))
+		return mc_error(err, MC_INVALID, "no numbers of %u rows from row %llu "
+						"on", n, (unsigned long long) first);
+	while (n > 0)
+	{
+		const ManifestColumn *column;
+		int			file;
+		uint64_t	row;
+		uint64_t	left;
+		uint32_t	here;
+
+		collection_locate_row(c, first, &file, &row);
+		left = c->starts[file + 1] - first;
+		here = left < n ? (uint32_t) left : n;
+		if (!collection_load_column(c, i, file, &column, err))
+			return false;
+		if (column == NULL)
+			memset(out, 0, here * sizeof(double));
+		else if (row + here > column->n_values)
+			return collection_bad_value(c, file, column, row, err);
+		else
+			file_numbers(column, row, here, out);
+		first += here;
+		out += here;
+		n -= here;
+	}
+	return true;
+}
+
 /* See collection.h. */
 bool
 collection_obs_name(Collection *c, int file, uint64_t row, const char **name,

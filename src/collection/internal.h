@@ -205,6 +205,8 @@ struct CollectionLabels
 	uint64_t   *part_starts;	/* [n + 1] into parts */
 	LabelPart  *parts;			/* of each label by file */
 	CollectionStrings names;	/* what texts point into */
+	bool		has_digest;
+	uint64_t	digest[2];
 };
 
 /* Rows of a file. */

@@ -182,3 +182,85 @@ collection_labels_of_row(CollectionLabels *labels, uint64_t row_index,
 						   "does not count.", (unsigned long long) row,
 						   (long long) code);
 }
+
+/*
+ * Labels of rows row to row + n of a file, by codes of each width; false at
+ * a code that the file does not count.
+ */
+#define DEFINE_LABELS(name, type) \
+static bool \
+name(const LabelFile *f, uint64_t row, uint32_t n, int32_t *out) \
+{ \
+	const type *codes = (const type *) f->codes + row; \
+\
+	for (uint32_t i = 0; i < n; i++) \
+	{ \
+		out[i] = -1; \
+		if (codes[i] < 0) \
+			continue; \
+		if ((uint32_t) codes[i] >= f->n_local) \
+			return false; \
+		out[i] = f->local_to_label[codes[i]]; \
+		if (out[i] < 0) \
+			return false; \
+	} \
+	return true; \
+}
+
+DEFINE_LABELS(labels_int8, int8_t)
+DEFINE_LABELS(labels_int16, int16_t)
+DEFINE_LABELS(labels_int32, int32_t)
+
+/* Labels of rows of one file. */
+static bool
+file_labels(const LabelFile *f, uint64_t row, uint32_t n, int32_t *out)
+{
+	if (f->n_local == 0 || f->codes == NULL)
+	{
+		for (uint32_t i = 0; i < n; i++)
+			out[i] = f->n_local == 0 ? -1 : f->local_to_label[0];
+		return f->n_local == 0 || n == 0 || out[0] >= 0;
+	}
+	return f->width == 1 ? labels_int8(f, row, n, out) :
+		f->width == 2 ? labels_int16(f, row, n, out) :
+		labels_int32(f, row, n, out);
+}
+
+/* See collection.h. */
+bool
+collection_labels_of_rows(CollectionLabels *labels, uint64_t first,
+						  uint32_t n, int32_t *out, McError *err)
+{
+	Collection *c = labels->c;
+	uint64_t	n_obs = collection_n_obs(c);
+
+	c->error_file = -1;
+	if (first > n_obs || n > n_obs - first)
+		return mc_error(err, MC_INVALID, "the collection has no %u rows from "
+						"row %llu on", n, (unsigned long long) first);
+	while (n > 0)
+	{
+		int			file;
+		uint64_t	row;
+		uint64_t	left;
+		uint32_t	here;
+
+		collection_locate_row(c, first, &file, &row);
+		left = c->starts[file + 1] - first;
+		here = left < n ? (uint32_t) left : n;
+		if (!file_labels(&labels->files[file], row, here, out))
+		{
+			/* one by one, for the error that names the row */
+			for (uint32_t i = 0; i < here; i++)
+			{
+				if (!collection_labels_of_row(labels, first + i, &out[i],
+											  err))
+					return false;
+			}
+		}
+		first += here;
+		out += here;
+		n -= here;
+	}
+	return true;
+}

@@ -193,11 +193,39 @@ DEFINE_FIND(find_int8, int8_t, uint8_t)
 DEFINE_FIND(find_int16, int16_t, uint16_t)
 DEFINE_FIND(find_int32, int32_t, uint32_t)
 
-/* The entry among [begin, end) whose block holds row k of the code. */
+/*
+ * The entry among [begin, end) whose block holds row k of the n rows of the
+ * code.  A code's rows often lie evenly over its blocks: a guess by
+ * proportion, then steps of doubled length away from it, touch one or two
+ * lines of memory where halving the whole would touch five.
+ */
 static uint64_t
 find_entry(const ManifestRankEntry *entries, uint64_t begin, uint64_t end,
-		   uint64_t k)
+		   uint64_t k, uint64_t n)
 {
+	uint64_t	guess = begin + (uint64_t)
+		((double) (end - begin) * (double) k / (double) n);
+	uint64_t	step = 1;
+
+	if (guess >= end)
+		guess = end - 1;
+	if (entries[guess].rank <= k)
+	{
+		for (begin = guess; end - begin > step &&
+			 entries[begin + step].rank <= k; step *= 2)
+			begin += step;
+		if (end - begin > step)
+			end = begin + step;
+	}
+	else
+	{
+		for (end = guess; end - begin > step &&
+			 entries[end - step].rank > k; step *= 2)
+			end -= step;
+		if (end - begin > step)
+			begin = end - step;
+	}
+
 	/* invariant: entries[begin].rank <= k < rank of entries[end], if any */
 	while (end - begin > 1)
 	{
@@ -240,7 +268,7 @@ manifest_rank_select(const ManifestRank *rank, const void *codes,
 	if (begin >= end || end > rank->n_entries ||
 		rank->entries[begin].rank > k)
 		return rank_mismatch(code, k, err);
-	begin = find_entry(rank->entries, begin, end, k);
+	begin = find_entry(rank->entries, begin, end, k, rank->counts[code]);
 
 	first = (uint64_t) rank->entries[begin].block * MANIFEST_RANK_BLOCK;
 	if (first >= n)

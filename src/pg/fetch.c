@@ -98,7 +98,8 @@ mappedcoll_fetch_create(MappedcollOpened *opened, const MappedcollWant *want)
 	fetch->want = *want;
 	if (want->dense || want->sparse || want->n_genes > 0)
 		fetch->axis = mappedcoll_axis(opened);
-	fetch->genes_only = !want->dense && !want->sparse && want->n_genes > 0;
+	fetch->genes_only = want->subset ||
+		(!want->dense && !want->sparse && want->n_genes > 0);
 	if (fetch->genes_only)
 		fetch->dense_cols = want->n_genes;
 	else if (want->dense)
@@ -365,12 +366,10 @@ read_matrix(MappedcollFetch *fetch, FetchSlot *slot, const uint64 *rows)
 	matrix = mappedcoll_matrix(opened, slot->file, 0);
 	before = *matrix_stats(matrix);
 	if (!fetch->want.sparse)
-	{
 		reserve_floats(fetch, &slot->dense, &slot->dense_capacity,
 					   slot->n_rows, fetch->dense_cols);
-		if (fetch->genes_only)
-			map = gene_map(fetch, slot->file);
-	}
+	if (fetch->genes_only)
+		map = gene_map(fetch, slot->file);
 	do
 	{
 		int			fd = mappedcoll_file_fd(opened, slot->file);
@@ -378,7 +377,8 @@ read_matrix(MappedcollFetch *fetch, FetchSlot *slot, const uint64 *rows)
 		mc_error_init(&err);
 		if (fetch->want.sparse)
 			ok = matrix_read_rows(matrix, fd, rows, slot->n_rows, map,
-								  fetch->axis->n_vars, &slot->csr, &err);
+								  mappedcoll_fetch_columns(fetch), &slot->csr,
+								  &err);
 		else
 			ok = matrix_read_dense(matrix, fd, rows, slot->n_rows, map,
 								   fetch->dense_cols, slot->dense, &err);
@@ -462,6 +462,14 @@ mappedcoll_fetch_rows(MappedcollFetch *fetch, const uint64 *rows, int n)
 	}
 }
 
+/* See fetch.h. */
+uint64
+mappedcoll_fetch_columns(MappedcollFetch *fetch)
+{
+	return fetch->genes_only ? (uint64) fetch->want.n_genes :
+		fetch->axis->n_vars;
+}
+
 /* Part of the compressed rows that is row i of the batch. */
 static void
 csr_row(MappedcollFetch *fetch, int i, const int32_t **indices,
@@ -496,8 +504,8 @@ mappedcoll_fetch_dense(MappedcollFetch *fetch, int i, Oid typid)
 		return mappedcoll_float_vector(dense_row(fetch, i),
 									   fetch->dense_cols, typid);
 	csr_row(fetch, i, &indices, &values, &n);
-	return mappedcoll_scatter_vector(values, indices, n, fetch->axis->n_vars,
-									 typid);
+	return mappedcoll_scatter_vector(values, indices, n,
+									 mappedcoll_fetch_columns(fetch), typid);
 }
 
 /* See fetch.h. */
@@ -522,6 +530,34 @@ mappedcoll_fetch_values(MappedcollFetch *fetch, int i, Oid typid)
 
 	csr_row(fetch, i, &indices, &values, &n);
 	return mappedcoll_float_vector(values, n, typid);
+}
+
+/* See fetch.h. */
+void
+mappedcoll_fetch_entries(MappedcollFetch *fetch, int i,
+						 const int32_t **indices, const float **values,
+						 uint64 *n)
+{
+	csr_row(fetch, i, indices, values, n);
+}
+
+/* See fetch.h. */
+const float *
+mappedcoll_fetch_row(MappedcollFetch *fetch, int i)
+{
+	return dense_row(fetch, i);
+}
+
+/* See fetch.h. */
+const float *
+mappedcoll_fetch_obsm_row(MappedcollFetch *fetch, int i, int o,
+						  uint64 *n_cols)
+{
+	FetchSlot  *slot = &fetch->slots[fetch->slot_of[i]];
+
+	*n_cols = slot->obsm_cols[o];
+	return *n_cols == UINT64_MAX ? NULL :
+		slot->obsm[o] + (Size) fetch->place_of[i] * *n_cols;
 }
 
 /* See fetch.h. */

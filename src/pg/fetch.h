@@ -16,6 +16,8 @@ typedef struct MappedcollWant
 	bool		sparse;			/* indices and values */
 	int			n_genes;
 	int64	   *genes;			/* [n_genes] columns of the joint axis */
+	bool		subset;			/* dense and sparse vectors are of these genes
+								 * alone, in their order */
 	int			n_obsm;
 	char	  **obsm;			/* [n_obsm] names, UTF-8 */
 } MappedcollWant;
@@ -52,6 +54,21 @@ extern Datum mappedcoll_fetch_indices(MappedcollFetch *fetch, int i,
 									  Oid typid);
 extern Datum mappedcoll_fetch_values(MappedcollFetch *fetch, int i,
 									 Oid typid);
+
+/*
+ * The same as they lie in memory, until the next fetch: stored entries of row
+ * i (want.sparse), its values (want.dense without sparse), and an element of
+ * obsm, NULL where the row's file does not have it.
+ */
+extern void mappedcoll_fetch_entries(MappedcollFetch *fetch, int i,
+									 const int32_t **indices,
+									 const float **values, uint64 *n);
+extern const float *mappedcoll_fetch_row(MappedcollFetch *fetch, int i);
+extern const float *mappedcoll_fetch_obsm_row(MappedcollFetch *fetch, int i,
+											  int o, uint64 *n_cols);
+
+/* Columns of the vectors: all genes, or those of a subset. */
+extern uint64 mappedcoll_fetch_columns(MappedcollFetch *fetch);
 
 /* Gene number g of want; false if the row's file does not measure it. */
 extern bool mappedcoll_fetch_gene(MappedcollFetch *fetch, int i, int g,

@@ -24,6 +24,7 @@
 #include "pg/labels.h"
 #include "pg/manifests.h"
 #include "pg/opened.h"
+#include "pg/sampler.h"
 #include "pg/versions.h"
 
 #define IDLE_MATRIX_BYTES	(512 * 1024)	/* that an idle matrix may hold */
@@ -61,6 +62,8 @@ release_opened(void *arg)
 	MappedcollOpened *opened = arg;
 
 	mappedcoll_files_close(opened);
+	mappedcoll_orders_release(opened);
+	mappedcoll_row_weights_release(opened);
 	mappedcoll_labels_release(opened);
 	close_matrices(opened);
 	collection_free(opened->collection);

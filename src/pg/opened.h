@@ -40,6 +40,8 @@ typedef struct MappedcollOpened
 	Matrix	   *last_matrix;	/* one of them: the only one that may hold a
 								 * lot of memory */
 	List	   *labels;			/* MappedcollLabelEntry, see labels.c */
+	List	   *weights;		/* MappedcollKeptWeights, see rowweights.c */
+	struct MappedcollOrder *order;	/* of an epoch, or NULL; see sampler.c */
 	int			users;			/* scans and calls that hold it */
 	bool		stale;			/* not to be handed out again */
 } MappedcollOpened;

@@ -15,17 +15,16 @@
 #include "pg/rights.h"
 
 /* See rights.h. */
-void
-mappedcoll_check_select(Oid relid, Oid userid, List *names)
+bool
+mappedcoll_may_select(Oid relid, Oid userid, List *names)
 {
 	ListCell   *lc;
 
 	if (pg_class_aclcheck(relid, userid, ACL_SELECT) == ACLCHECK_OK)
-		return;
-	if (names == NIL &&
-		pg_attribute_aclcheck_all(relid, userid, ACL_SELECT,
-								  ACLMASK_ANY) == ACLCHECK_OK)
-		return;
+		return true;
+	if (names == NIL)
+		return pg_attribute_aclcheck_all(relid, userid, ACL_SELECT,
+										 ACLMASK_ANY) == ACLCHECK_OK;
 	foreach(lc, names)
 	{
 		AttrNumber	attnum = get_attnum(relid, lfirst(lc));
@@ -33,10 +32,17 @@ mappedcoll_check_select(Oid relid, Oid userid, List *names)
 		if (attnum == InvalidAttrNumber ||
 			pg_attribute_aclcheck(relid, attnum, userid,
 								  ACL_SELECT) != ACLCHECK_OK)
-			break;
-		if (lnext(names, lc) == NULL)
-			return;
+			return false;
 	}
+	return true;
+}
+
+/* See rights.h. */
+void
+mappedcoll_check_select(Oid relid, Oid userid, List *names)
+{
+	if (mappedcoll_may_select(relid, userid, names))
+		return;
 	aclcheck_error(ACLCHECK_NO_PRIV,
 				   get_relkind_objtype(get_rel_relkind(relid)),
 				   get_rel_name(relid));

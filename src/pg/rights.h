@@ -16,6 +16,9 @@
  */
 extern void mappedcoll_check_select(Oid relid, Oid userid, List *names);
 
+/* May userid SELECT the columns?  (NIL: at least one.) */
+extern bool mappedcoll_may_select(Oid relid, Oid userid, List *names);
+
 /*
  * mappedcoll_open for a function that was handed relid: of the collection
  * that relid is, if the current user may SELECT any column of it.  That is

@@ -8,31 +8,47 @@
 #include "postgres.h"
 
 #include "pg/labels.h"
+#include "pg/rowweights.h"
 
 typedef struct MappedcollSampler MappedcollSampler;
 
 /* A fresh seed, from the system's random source. */
 extern uint64 mappedcoll_fresh_seed(void);
 
-/*
- * Prepare to draw from the rows that have a label (NULL: from all rows), in
- * the current memory context.  weighted: each label has the same weight, else
- * each row (labels then has one label for all).
- */
+/* What to draw from, and how. */
+typedef struct MappedcollDrawing
+{
+	CollectionLabels *labels;	/* borrowed: rows without a label are not drawn;
+								 * NULL: all rows are */
+	bool		labelled;		/* the labels are those of weight_by */
+	const double *totals;		/* borrowed [labels]: weight of each; NULL: all
+								 * the same, or each row if not labelled */
+	MappedcollRowWeights *row_weights;	/* borrowed, or NULL */
+	uint64		seed;
+	bool		replacement;
+} MappedcollDrawing;
+
+/* Prepare to draw, in the current memory context. */
 extern MappedcollSampler *mappedcoll_sampler_create(MappedcollOpened *opened,
-													CollectionLabels *labels,
-													bool weighted, uint64 seed,
-													bool replacement);
+											const MappedcollDrawing *sampling);
+
+/* What it was made of; borrowed. */
+extern const MappedcollDrawing *
+			mappedcoll_sampler_drawing(MappedcollSampler *sampler);
 
 /* Rows that can be drawn. */
 extern uint64 mappedcoll_sampler_n_rows(MappedcollSampler *sampler);
 
-/*
- * The draw at a position of the stream; there must be rows.  Without
- * replacement, an epoch is n_rows positions.
- */
+/* With replacement: the draw at a position of the stream; there are rows. */
 extern uint64 mappedcoll_sampler_draw(MappedcollSampler *sampler,
 									  uint64 position);
+
+/* Without: the row at a place, below n_rows, of an epoch. */
+extern uint64 mappedcoll_sampler_place(MappedcollSampler *sampler,
+									   uint64 epoch, uint64 place);
+
+/* Free what a collection keeps of the orders of epochs. */
+extern void mappedcoll_orders_release(MappedcollOpened *opened);
 
 /* Label of a row as text; false if it has none or none is asked for. */
 extern bool mappedcoll_sampler_label(MappedcollSampler *sampler,

@@ -186,15 +186,15 @@ start_weighted(MappedcollScanState *state, Datum argument, uint64 seed)
 	char	   *weight_by = TextDatumGetCString(argument);
 	MappedcollWeight *weight = mappedcoll_weight_parse(state->opened,
 													   weight_by);
-	MappedcollSampler *sampler;
+	MappedcollDrawing drawing = {.labelled = true, .replacement = true};
 
 	mappedcoll_check_select(state->plan.check_relid, state->user,
 							weight->names);
-	sampler = mappedcoll_sampler_create(state->opened,
-										mappedcoll_labels(state->opened,
-														  weight),
-										true, seed, true);
-	mappedcoll_source_weighted(&state->source, sampler,
+	drawing.labels = mappedcoll_labels(state->opened, weight);
+	drawing.seed = seed;
+	mappedcoll_source_weighted(&state->source,
+							   mappedcoll_sampler_create(state->opened,
+														 &drawing),
 							   collection_n_obs(state->opened->collection));
 }
 

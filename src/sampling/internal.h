@@ -23,7 +23,9 @@ typedef enum SamplingPurpose
 	SAMPLING_EPOCH = 4,			/* epoch: the key of the next three */
 	SAMPLING_SHUFFLE = 5,		/* place, attempt: a swap */
 	SAMPLING_ROUND = 6,			/* half, round: a round of the network */
-	SAMPLING_EXPONENTIAL = 7	/* row, block: bits of its exponential key */
+	SAMPLING_EXPONENTIAL = 7,	/* row, block: bits of its exponential key */
+	SAMPLING_TABLE = 8,			/* position, attempt: a label by weight, a row */
+	SAMPLING_ROW = 9			/* position, attempt: a block, a row by weight */
 } SamplingPurpose;
 
 /* Block (position, purpose, attempt) of key, as two numbers of 64 bits. */
@@ -90,5 +92,49 @@ sampling_bound(uint64_t bits, uint64_t n, uint64_t *result)
 	sampling_multiply(bits, n, result, &low);
 	return low >= n || low >= (UINT64_C(0) - n) % n;
 }
+
+/* The first of n >= 1 ascending ends above target, which is below the last. */
+extern uint64_t sampling_search(const uint64_t *ends, uint64_t n,
+								uint64_t target);
+
+/* A row with the time at which successive sampling draws it. */
+typedef struct SamplingTimed
+{
+	uint64_t	key;			/* its time, as a number in the same order */
+	uint64_t	pick;			/* decides between equal keys */
+} SamplingTimed;
+
+#define SAMPLING_INTERRUPT_ROWS 65536	/* between two looks at the flag */
+
+/* Is the caller's flag set?  Then err is filled. */
+extern bool sampling_interrupted(const volatile sig_atomic_t *interrupt,
+								 McError *err);
+
+/* Sort by key and pick, in place; false if interrupted. */
+extern bool sampling_sort(SamplingTimed *rows, uint64_t n,
+						  const volatile sig_atomic_t *interrupt,
+						  McError *err);
+
+/*
+ * Sort, and turn the block of rows (from mc_alloc, freed on failure) into one
+ * of n picks.
+ */
+extern bool sampling_order_finish(SamplingTimed *rows, uint64_t n,
+								  const volatile sig_atomic_t *interrupt,
+								  uint64_t **order, McError *err);
+
+/*
+ * The exponential variate of rate 1 of a pick in an epoch: *whole + *fraction
+ * / 2^64, *whole <= 127.
+ */
+extern void sampling_exponential(uint64_t key, uint64_t pick, uint64_t *whole,
+								 uint64_t *fraction);
+
+/*
+ * (whole + fraction / 2^64) / weight, weight > 0 and finite, as a number of 64
+ * bits in the same order: its exponent, then 52 bits.
+ */
+extern uint64_t sampling_time(uint64_t whole, uint64_t fraction,
+							  double weight);
 
 #endif							/* MC_SAMPLING_INTERNAL_H */

@@ -15,6 +15,7 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -72,6 +73,123 @@ extern bool sampling_weighted_order(uint64_t seed, uint64_t epoch,
 									const volatile sig_atomic_t *interrupt,
 									uint64_t **order, uint64_t *n,
 									McError *err);
+
+/*
+ * The part of an epoch of n rows that belongs to a rank at a step, where
+ * batches do not reach over the end of an epoch: an epoch has
+ * ceil(n / (world_size * batch_size)) steps (floor with drop_last), and the
+ * last of them deals what is left to the ranks in their order.  The rows are
+ * places *first to *first + *n_rows of epoch *epoch; *n_rows may be less than
+ * batch_size, or 0.  False if an argument is out of range, the position does
+ * not fit into 63 bits, or drop_last leaves an epoch without a step.
+ */
+extern bool sampling_epoch_slice(int64_t step, int64_t batch_size,
+								 int64_t rank, int64_t world_size, uint64_t n,
+								 bool drop_last, uint64_t *epoch,
+								 uint64_t *first, uint64_t *n_rows);
+
+/*
+ * Items with weights of any size, prepared for draws: cumulative sums of
+ * integers in proportion to the weights.
+ */
+typedef struct SamplingTable
+{
+	uint32_t	n;
+	uint64_t   *ends;			/* [n] owned: sum of the first i + 1 */
+} SamplingTable;
+
+/*
+ * Make a table of n >= 1 weights that are finite and not negative, one of them
+ * positive.  Weights are rounded to multiples of the sum's bound / 2^62; one
+ * that is positive never becomes 0.  Fails with INVALID (its detail names the
+ * item's number), NO_MEMORY.
+ */
+extern bool sampling_table_create(const double *weights, uint32_t n,
+								  SamplingTable *out, McError *err);
+extern void sampling_table_free(SamplingTable *table);
+
+/*
+ * The draw at a position: *label by the table, *k uniform over
+ * 0 .. n_rows[*label] - 1.  Labels of positive weight have rows.
+ */
+extern void sampling_draw_table(uint64_t seed, uint64_t position,
+								const SamplingTable *table,
+								const uint64_t *n_rows, uint32_t *label,
+								uint64_t *k);
+
+/*
+ * n to the power of exponent, |exponent| <= 64, n >= 1: by integer arithmetic,
+ * the same on every machine, where pow() is not; relative error below 2^-36.
+ */
+extern double sampling_power(uint64_t n, double exponent);
+
+/*
+ * Where the weights of rows come from: fill weights with those of rows first
+ * to first + n.
+ */
+typedef bool (*SamplingWeights) (void *source, uint64_t first, uint32_t n,
+								 double *weights, McError *err);
+
+#define SAMPLING_BLOCK_ROWS 256
+
+/*
+ * Rows with a weight each, prepared for draws: 8 bytes for each block of
+ * SAMPLING_BLOCK_ROWS rows, whose weights are read again at a draw.
+ */
+typedef struct SamplingRows
+{
+	uint64_t	n;				/* rows */
+	uint64_t	n_positive;		/* rows of positive weight */
+	SamplingWeights weights;
+	void	   *source;			/* borrowed */
+	uint64_t	n_blocks;
+	uint64_t   *ends;			/* [n_blocks] owned: sum of the first i + 1 */
+} SamplingRows;
+
+/*
+ * Read all weights once, and check them: finite and not negative.  A row's
+ * probability is exact to 2^-50 of its block's, a block's to 2^-62 of the
+ * whole times the number of blocks.  n_positive may be 0.  Fails with INVALID
+ * (the detail names row and weight), NO_MEMORY, INTERRUPTED, and what weights
+ * fails with.
+ */
+extern bool sampling_rows_create(uint64_t n, SamplingWeights weights,
+								 void *source,
+								 const volatile sig_atomic_t *interrupt,
+								 SamplingRows *out, McError *err);
+extern void sampling_rows_free(SamplingRows *rows);
+
+/* The draw at a position; n_positive >= 1. */
+extern bool sampling_draw_row(uint64_t seed, uint64_t position,
+							  const SamplingRows *rows, uint64_t *row,
+							  McError *err);
+
+/*
+ * The order of an epoch of successive sampling by the rows' weights (see
+ * sampling_weighted_order): n_positive row numbers, to be freed with mc_free.
+ */
+extern bool sampling_rows_order(uint64_t seed, uint64_t epoch,
+								const SamplingRows *rows,
+								const volatile sig_atomic_t *interrupt,
+								uint64_t **order, McError *err);
+
+/*
+ * The same with label weights: label l has n_rows[l] rows that share
+ * weights[l] equally.  Rows of labels of weight 0 do not occur.
+ */
+extern bool sampling_label_order(uint64_t seed, uint64_t epoch,
+								 uint32_t n_labels, const uint64_t *n_rows,
+								 const double *weights,
+								 const volatile sig_atomic_t *interrupt,
+								 uint64_t **order, uint64_t *n, McError *err);
+
+/*
+ * Which of n_fractions parts a key belongs to: XXH3_64bits_withSeed of its
+ * bytes, as a fraction of 2^64, against the cumulative sums of fractions.
+ * The last part gets what rounding leaves.
+ */
+extern int	sampling_split(const void *key, size_t length, uint64_t seed,
+						   const double *fractions, int n_fractions);
 
 /* Label of a pick. */
 static inline uint32_t

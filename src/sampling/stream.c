@@ -34,6 +34,34 @@ sampling_position(int64_t step, int64_t batch_size, int64_t rank,
 }
 
 /* See sampling.h. */
+bool
+sampling_epoch_slice(int64_t step, int64_t batch_size, int64_t rank,
+					 int64_t world_size, uint64_t n, bool drop_last,
+					 uint64_t *epoch, uint64_t *first, uint64_t *n_rows)
+{
+	uint64_t	position;
+	uint64_t	global;
+	uint64_t	steps;
+	uint64_t	start;
+
+	if (!sampling_position(step, batch_size, rank, world_size, &position))
+		return false;
+	global = (uint64_t) world_size * (uint64_t) batch_size;
+	if (global == 0 || n == 0)
+		return false;
+	steps = n / global + (!drop_last && n % global != 0);
+	if (steps == 0)
+		return false;
+	*epoch = (uint64_t) step / steps;
+	start = (uint64_t) step % steps * global +
+		(uint64_t) rank * (uint64_t) batch_size;
+	*first = start < n ? start : n;
+	*n_rows = n - *first < (uint64_t) batch_size ? n - *first :
+		(uint64_t) batch_size;
+	return true;
+}
+
+/* See sampling.h. */
 uint64_t
 sampling_draw_uniform(uint64_t seed, uint64_t position, uint64_t n)
 {

@@ -8,7 +8,7 @@
 # What a failure leaves to look at is in build/test.
 #
 # Environment of the tests that use a server (layers regress, pgtap, tap,
-# differential and damage):
+# differential, damage and recipes):
 #	MC_DATA			a copy of test/data that the server can read
 #	MC_CORPUS		../shared/corpus, or a copy that the server can read; empty
 #					where there is none
@@ -19,7 +19,7 @@ lib=$(dirname "${BASH_SOURCE[0]}")
 . "$lib/deps.sh"
 . "$lib/cluster.sh"
 
-layers=(warnings unit sanitize valgrind fuzz source regress pgtap tap differential damage)
+layers=(warnings unit sanitize valgrind fuzz source regress pgtap tap differential damage recipes)
 passed=0
 failed=0
 skipped=0
@@ -242,11 +242,12 @@ layer_tap()
 	return "$status"
 }
 
-# build/venv, with test/requirements.txt; 77 where they cannot be had
-python_packages()
+# build/venv holds what test/requirements.txt names; 77: it cannot be fetched
+make_venv()
 {
-	local venv=$MC_ROOT/build/venv wanted=$MC_ROOT/test/requirements.txt index
+	local wanted=$MC_ROOT/test/requirements.txt index
 
+	venv=$MC_ROOT/build/venv
 	if ! cmp -s "$wanted" "$venv/installed.txt"; then
 		rm -rf "$venv"
 		python3 -m venv "$venv" || return
@@ -279,20 +280,40 @@ python_packages()
 # such as --files 2000 --report /where/to/write
 layer_differential()
 {
-	python_packages || return
+	local venv
+
+	make_venv || return
 	mkdir -p "$MC_TMP/work"
 	# shellcheck disable=SC2086
 	MC_WORK=$MC_TMP/work MC_PSQL=$MC_BINDIR/psql MC_KEEP=$MC_ROOT/build/test/differential \
-		"$MC_ROOT/build/venv/bin/python" "$MC_ROOT/test/differential/run.py" ${MC_DIFFERENTIAL:-}
+		"$venv/bin/python" "$MC_ROOT/test/differential/run.py" ${MC_DIFFERENTIAL:-}
 }
 
-# Damaged files and damaged manifests
+# Damaged files and damaged manifests; MC_DAMAGE has other arguments of damage.py
+# than the numbers of a short run
 layer_damage()
 {
-	python_packages || return
+	local venv
+
+	make_venv || return
 	mkdir -p "$MC_TMP/work"
+	# shellcheck disable=SC2086
 	MC_WORK=$MC_TMP/work MC_LOG=$MC_TMP/server/log MC_KEEP=$MC_ROOT/build/test/damage \
-		"$MC_ROOT/build/venv/bin/python" "$MC_ROOT/test/damage/damage.py" --files 250 --manifests 250
+		"$venv/bin/python" "$MC_ROOT/test/damage/damage.py" ${MC_DAMAGE:---files 250 --manifests 250}
+}
+
+# What the README's section on sampling says to do, as it stands; torch where
+# its CPU build can be had
+layer_recipes()
+{
+	local venv torch=2.13.0+cpu reason=
+
+	make_venv || return
+	if ! "$venv/bin/python" -c 'import torch' 2>/dev/null &&
+		! "$venv/bin/pip" install -q --disable-pip-version-check "torch==$torch" >"$MC_TMP/pip.log" 2>&1; then
+		reason="torch $torch cannot be installed"
+	fi
+	MC_NO_TORCH=$reason "$venv/bin/python" -W ignore "$MC_ROOT/test/recipes/run.py"
 }
 
 # Print a path of directory $1 that the server can read, or nothing

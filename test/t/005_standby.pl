@@ -25,6 +25,7 @@ $standby->start;
 
 new_collection($primary, \@files);
 $primary->safe_psql('postgres', 'CREATE TABLE donors AS SELECT DISTINCT donor_id, md5(donor_id) AS cohort FROM coll');
+$primary->safe_psql('postgres', "SELECT create_sampler('by_age', 'SELECT row_index, age::float8 AS weight FROM coll WHERE age > 40')");
 $primary->wait_for_catchup($standby);
 
 my %query = (
@@ -32,6 +33,12 @@ my %query = (
 	'all rows' => $DIGEST,
 	'the second rank of a step' => "SELECT row_index, label, md5(x) FROM sample_batch('coll', 32, 'cell_type, donor_id', seed => -5, step => 1000000, rank => 1, world_size => 3)",
 	'a batch without replacement' => "SELECT row_index, label FROM sample_batch('coll', 200, 'cell_type', seed => 9, step => 40, replacement => false)",
+	'an epoch by weights' => "SELECT * FROM sample_rows('coll', 100, 'cell_type', seed => 9, n_steps => 40, replacement => false, weights => '0.4')",
+	'rows by a value' => "SELECT * FROM sample_rows('coll', 50, 'n_counts', seed => 9, step => 12345678901, n_steps => 3, weights => '\"value\"')",
+	'rows of a sampler' => "SELECT * FROM sample_rows('coll', 50, seed => 9, n_steps => 3, sampler => 'by_age')",
+	'packed batches' => "SELECT batch, part, md5(row_index), md5(label_code), md5(indptr), md5(indices), md5(data), md5(obs::text), dtypes FROM sample_csr('coll', 64, 'cell_type', seed => 9, n_steps => 5, obs_columns => '{donor_id,age}', part_rows => 40, data_type => 'narrow')",
+	'dense batches' => "SELECT batch, md5(data) FROM sample_dense('coll', 16, 'cell_type', seed => 9, n_steps => 5)",
+	'a fingerprint' => "SELECT sample_fingerprint('coll', 'cell_type', 'n_counts > 200')",
 	'a filtered batch' => "SELECT row_index, label FROM sample_batch('coll', 50, 'cell_type', seed => 9, filter => 'n_counts > 200')",
 	'TABLESAMPLE weighted' => "SELECT row_index, cell_type, md5(x) FROM coll TABLESAMPLE weighted('cell_type') REPEATABLE (42) LIMIT 50",
 	'TABLESAMPLE bernoulli' => 'SELECT row_index FROM coll TABLESAMPLE bernoulli(3) REPEATABLE (7)',

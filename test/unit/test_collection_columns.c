@@ -54,6 +54,50 @@ check_column(Collection *c, const TestFile *files, int n_files, int i)
 	return bad == 0;
 }
 
+/* Are numbers in blocks those of collection_value, with 0 for NULL? */
+static bool
+check_numbers(Collection *c, int i)
+{
+	CollectionType type = collection_column(c, i)->type;
+	uint64_t	n_obs = collection_n_obs(c);
+	uint64_t	first = unit_random_below(n_obs + 1);
+	uint32_t	n = (uint32_t) unit_random_below(n_obs - first + 1);
+	double	   *numbers = calloc(n + 1, sizeof(double));
+	bool		same = true;
+	McError		err;
+
+	mc_error_init(&err);
+	if (type != COLLECTION_INTEGER && type != COLLECTION_FLOAT)
+		same = !collection_numbers(c, i, first, n, numbers, &err) &&
+			err.code == MC_INVALID;
+	else if (!collection_numbers(c, i, first, n, numbers, &err))
+		bail_out("%s", err.message);
+	else
+	{
+		for (uint32_t k = 0; k < n; k++)
+		{
+			CollectionValue value;
+			double		want = 0;
+			int			file;
+			uint64_t	row;
+
+			collection_locate_row(c, first + k, &file, &row);
+			if (!collection_value(c, i, file, row, &value, &err))
+				bail_out("%s", err.message);
+			if (!value.is_null)
+				want = type == COLLECTION_FLOAT ? value.real :
+					(double) value.integer;
+			same = same && (numbers[k] == want ||
+							(isnan(numbers[k]) && isnan(want)));
+		}
+		same = same && !collection_numbers(c, i, first, (uint32_t)
+										   (n_obs - first + 1), numbers,
+										   &err) && err.code == MC_INVALID;
+	}
+	free(numbers);
+	return same;
+}
+
 /* Random collections. */
 static void
 test_random(void)
@@ -97,7 +141,7 @@ test_random(void)
 		}
 		bad += collection_n_obs(c) != start || collection_n_files(c) != n;
 		for (int i = 0; i < collection_n_columns(c); i++, n_checked++)
-			bad += !check_column(c, files, n, i);
+			bad += !check_column(c, files, n, i) + !check_numbers(c, i);
 		collection_free(c);
 		fixture_close(files, n);
 	}

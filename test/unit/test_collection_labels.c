@@ -59,6 +59,31 @@ control_rows(Collection *c, const TestFile *files, int n_files,
 	return r;
 }
 
+/* Differences of labels in blocks from those one by one. */
+static int
+count_block_differences(CollectionLabels *labels, int n_rows)
+{
+	uint64_t	first = unit_random_below((uint64_t) n_rows + 1);
+	uint32_t	n = (uint32_t) unit_random_below((uint64_t) n_rows - first + 1);
+	int32_t    *block = calloc(n + 1, sizeof(int32_t));
+	int			bad = 0;
+	McError		err;
+
+	mc_error_init(&err);
+	bad += !collection_labels_of_rows(labels, first, n, block, &err);
+	for (uint32_t i = 0; i < n; i++)
+	{
+		int32_t		label = -2;
+
+		bad += !collection_labels_of_row(labels, first + i, &label, &err) ||
+			label != block[i];
+	}
+	bad += collection_labels_of_rows(labels, (uint64_t) n_rows, 1, block,
+									 &err) || err.code != MC_INVALID;
+	free(block);
+	return bad;
+}
+
 /* Differences of labels from the control. */
 static int
 count_differences(CollectionLabels *labels, int n_rows)
@@ -133,6 +158,7 @@ check_labels(Collection *c, const TestFile *files, int n_files,
 	for (int r = 0; r < n_rows; r++)
 		labelled += rows[r].has_label;
 	bad = count_differences(labels, n_rows);
+	bad += count_block_differences(labels, n_rows);
 	bad += collection_labels_total(labels) != (uint64_t) labelled;
 	collection_labels_free(labels);
 	if (bad > 0)
