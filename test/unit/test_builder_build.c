@@ -248,8 +248,8 @@ test_groups(void)
 		{{"raw/X", NULL, 0}, "tenx_3", "error\t4\tthere is no matrix "
 		"\"raw/X\"\tA 10x Genomics file has X only.", 0, 0},
 		{{"X", "a\tb", 0}, "group_in_anndata", "error\t4\tthere is no group "
-			"\"a?b\"\tThe root of the file is an AnnData; leave the option "
-		"group empty.", 0, 0},
+			"\"a?b\"\tThe root of the file is an AnnData; leave the group "
+		"empty.", 0, 0},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
