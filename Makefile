@@ -6,6 +6,7 @@
 #	                      throw-away server; FILES='...' WEIGHT_BY=column
 #	make shell            the same server, open in psql
 #	make test             every test
+#	make test-long        those that can be longer, longer; see test/results
 #	make bench            measure (QUICK=1: less); see bench/
 #	make unit             build the unit tests only
 #
@@ -16,10 +17,10 @@ EXTENSION = mappedcoll
 MODULE_big = mappedcoll
 PROGRAM_NAME = mappedcoll_manifest
 
-# demo, shell, test, bench and deps work on a machine that has neither PostgreSQL nor
+# demo, shell, test, test-long, bench and deps work on a machine that has neither PostgreSQL nor
 # a compiler yet: nothing below is asked for them.  Their scripts install what
 # is missing, choose PG_CONFIG unless it is given, and call make again.
-SESSION_GOALS = demo shell test bench deps
+SESSION_GOALS = demo shell test test-long bench deps
 .DEFAULT_GOAL = all
 GOALS = $(or $(MAKECMDGOALS),all)
 
@@ -28,7 +29,7 @@ GOALS = $(or $(MAKECMDGOALS),all)
 ifneq ($(filter $(SESSION_GOALS),$(GOALS)),)
 
 ifneq ($(filter-out $(SESSION_GOALS),$(GOALS)),)
-$(error demo, shell, test, bench and deps cannot share a command line with other targets)
+$(error demo, shell, test, test-long, bench and deps cannot share a command line with other targets)
 endif
 
 export PG_CONFIG DEV FILES WEIGHT_BY LAYER VAR_JOIN TESTS QUICK BENCH_DIR
@@ -41,6 +42,8 @@ shell:
 	@bash '$(MC_LIB)/shell.sh'
 test:
 	@bash '$(MC_LIB)/test.sh'
+test-long:
+	@bash '$(MC_LIB)/long.sh'
 bench:
 	@bash '$(MC_LIB)/../../bench/all.sh'
 deps:

@@ -57,7 +57,12 @@ my %denied = (
 	'sample_batch' => "SELECT row_index FROM sample_batch('coll', 4)",
 	'sample_batch of the partition' => "SELECT row_index FROM sample_batch('coll_h5ad', 4)",
 	'the function below sample_batch' =>
-	  "SELECT mappedcoll_sample_batch('coll', 4, NULL, 1, 0, 0, 1, true, NULL)",
+	  "SELECT mappedcoll_sample_batch('coll', 4, NULL, 1, 0, 1, 0, 1, true, NULL, NULL, NULL, false, NULL)",
+	'sample_rows' => "SELECT * FROM sample_rows('coll', 4)",
+	'sample_csr' => "SELECT * FROM sample_csr('coll', 4)",
+	'sample_dense' => "SELECT * FROM sample_dense('coll', 4)",
+	'fetch_csr' => "SELECT * FROM fetch_csr('coll', '{1}')",
+	'sample_fingerprint' => "SELECT sample_fingerprint('coll')",
 	'TABLESAMPLE' => "SELECT row_index FROM coll TABLESAMPLE weighted('cell_type')",
 	'EXPLAIN' => 'EXPLAIN SELECT row_index FROM coll',
 	'EXPLAIN of TABLESAMPLE' => "EXPLAIN (VERBOSE) SELECT row_index FROM coll TABLESAMPLE weighted('cell_type')",

@@ -117,7 +117,9 @@ ask_safe($session, 'DROP TABLE many');
 my %long = (
 	'a scan' => 'SELECT sum(length(md5(x))) FROM generate_series(1, 100000) g, LATERAL (SELECT x FROM coll WHERE row_index < 3000 + g % 2) s',
 	'a large batch' => "SELECT count(md5(x)) FROM sample_batch('coll', 1000000, 'cell_type')",
-	'a large batch without replacement' => "SELECT count(md5(x)) FROM sample_batch('coll', 1000000, 'cell_type', replacement => false)",
+	'many batches without replacement' => "SELECT count(md5(data)) FROM sample_csr('coll', 1000, 'cell_type', replacement => false, n_steps => 1000000)",
+	'many draws' => "SELECT count(row_index) FROM sample_rows('coll', 1000, 'cell_type', n_steps => 1000000)",
+	'many dense batches' => "SELECT count(md5(data)) FROM sample_dense('coll', 100, n_steps => 1000000)",
 	'obs only' => 'SELECT count(a.cell_type) FROM coll a, coll b, coll c WHERE a.n_counts + b.n_counts + c.n_counts = -1',
 	'TABLESAMPLE' => "SELECT sum(n) FROM generate_series(1, 1000000) g, LATERAL (SELECT count(row_index) n FROM coll TABLESAMPLE weighted('cell_type') REPEATABLE (g)) s",
 	'many labels' => "SELECT sum(n) FROM generate_series(1, 1000000) g, LATERAL (SELECT count(*) n FROM labels('coll', 'cell_type, donor_id') WHERE n_rows > g) s",
