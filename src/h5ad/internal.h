@@ -161,6 +161,7 @@ typedef struct H5adType
 	H5adClass	class;
 	size_t		size;			/* bytes; of a variable string's pointer */
 	bool		is_unsigned;	/* INTEGER */
+	unsigned	sign_bits;		/* INTEGER: see h5ad_type_sign_bits */
 	bool		variable;		/* STRING */
 	H5T_cset_t	cset;			/* STRING */
 	int64_t		false_value;	/* BOOLEAN: what the enumeration stores */
@@ -187,6 +188,16 @@ extern bool h5ad_type_element(H5adFile *file, hid_t type,
  * floats like bfloat16.  False if there is none.
  */
 extern bool h5ad_type_standard(hid_t type, ManifestElement *element);
+
+/*
+ * Bits of a signed integer in the file if they are fewer than 64, else 0.
+ * Some releases of libhdf5 (1.10.8) forget the sign of such a number in
+ * big-endian order when they convert it: whoever reads them repeats it with
+ * h5ad_sign_extend, which changes nothing where it was not forgotten.
+ */
+extern unsigned h5ad_type_sign_bits(hid_t type);
+extern void h5ad_sign_extend(void *integers, unsigned width, uint64_t n,
+							 unsigned sign_bits);
 
 /* A type of ours for strings: size bytes padded with NUL, or H5T_VARIABLE. */
 extern hid_t h5ad_type_of_strings(size_t size, H5T_cset_t cset);
@@ -406,6 +417,8 @@ typedef struct H5adSlabs
 	hid_t		dcpl;
 	hid_t		type;			/* in memory: an element of the machine */
 	hid_t		space;			/* of the dataset */
+	unsigned	sign_bits;		/* see h5ad_type_sign_bits */
+	unsigned	element_size;	/* bytes, in memory */
 	unsigned	rank;
 	hsize_t		dims[2];
 	uint64_t	row_bytes;		/* of the rows of dims[0], in memory */

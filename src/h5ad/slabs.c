@@ -65,7 +65,8 @@ check_chunk(const H5adFile *file, uint64_t bytes, McError *err)
 	if (bytes <= largest)
 		return true;
 	mc_error(err, MC_LIMIT, "has chunks that are too large");
-	return mc_error_detail(err, "A chunk has %llu bytes; the limit is %llu.",
+	return mc_error_detail(err, "A chunk has %llu bytes; the limit for what "
+						   "goes into the manifest is %llu.",
 						   (unsigned long long) bytes,
 						   (unsigned long long) largest);
 }
@@ -118,6 +119,20 @@ count_rows(const H5adSlabs *slabs, uint64_t bytes, uint64_t chunk_rows)
 	return rows > 0 ? rows : 1;
 }
 
+/* How wide its signed integers are in the file; false if that fails. */
+static bool
+find_sign_bits(H5adSlabs *slabs)
+{
+	hid_t		type = H5Dget_type(slabs->dataset);
+
+	if (type < 0)
+		return false;
+	slabs->sign_bits = h5ad_type_sign_bits(type);
+	slabs->element_size = (unsigned) H5Tget_size(slabs->type);
+	h5ad_handle_close(type);
+	return true;
+}
+
 /* See internal.h. */
 bool
 h5ad_slabs_open(H5adFile *file, hid_t dataset, const ManifestArray *array,
@@ -141,7 +156,7 @@ h5ad_slabs_open(H5adFile *file, hid_t dataset, const ManifestArray *array,
 	if (out->dcpl >= 0)
 		out->type = h5ad_type_of_element(array->element,
 										 array->big_endian != 0);
-	if (out->type >= 0)
+	if (out->type >= 0 && find_sign_bits(out))
 		out->space = H5Dget_space(dataset);
 	if (out->space < 0)
 		h5ad_failed(file, err, "could not read its type");
@@ -192,6 +207,9 @@ read_slab(H5adSlabs *slabs, uint64_t first, uint64_t n, McError *err)
 	h5ad_handle_close(memory);
 	if (!ok)
 		return h5ad_failed(slabs->file, err, "could not read its values");
+	if (slabs->sign_bits > 0)
+		h5ad_sign_extend(slabs->buffer, slabs->element_size,
+						 n * slabs->dims[1], slabs->sign_bits);
 	slabs->first = first;
 	slabs->n = n;
 	return true;

@@ -125,6 +125,7 @@ h5ad_type_describe(H5adFile *file, hid_t type, H5adType *out, McError *err)
 	if (class == H5T_INTEGER && out->size <= 8)
 	{
 		out->class = H5AD_CLASS_INTEGER;
+		out->sign_bits = h5ad_type_sign_bits(type);
 		out->is_unsigned = H5Tget_sign(type) == H5T_SGN_NONE;
 		snprintf(out->words, sizeof(out->words), "%sint%u",
 				 out->is_unsigned ? "u" : "", (unsigned) out->size * 8);
@@ -337,6 +338,45 @@ h5ad_type_of_strings(size_t size, H5T_cset_t cset)
 		return -1;
 	}
 	return type;
+}
+
+/* See internal.h. */
+unsigned
+h5ad_type_sign_bits(hid_t type)
+{
+	size_t		precision;
+
+	if (H5Tget_class(type) != H5T_INTEGER ||
+		H5Tget_sign(type) != H5T_SGN_2)
+		return 0;
+	precision = H5Tget_precision(type);
+	return precision < 64 ? (unsigned) precision : 0;
+}
+
+/* See internal.h.  The shifts are arithmetic, as gcc and clang define them. */
+void
+h5ad_sign_extend(void *integers, unsigned width, uint64_t n,
+				 unsigned sign_bits)
+{
+	int			shift = (int) (width * 8) - (int) sign_bits;
+
+	if (sign_bits == 0 || shift <= 0)
+		return;
+	for (uint64_t i = 0; i < n; i++)
+	{
+		if (width == 1)
+			((int8_t *) integers)[i] = (int8_t)
+				((int8_t) (((uint8_t *) integers)[i] << shift) >> shift);
+		else if (width == 2)
+			((int16_t *) integers)[i] = (int16_t)
+				((int16_t) (((uint16_t *) integers)[i] << shift) >> shift);
+		else if (width == 4)
+			((int32_t *) integers)[i] =
+				(int32_t) (((uint32_t *) integers)[i] << shift) >> shift;
+		else
+			((int64_t *) integers)[i] =
+				(int64_t) (((uint64_t *) integers)[i] << shift) >> shift;
+	}
 }
 
 /* See internal.h. */

@@ -232,6 +232,9 @@ read_integers(H5adFile *file, const OpenSource *open, H5adVector *out,
 	out->integers = read_all(file, open,
 							 out->wide ? H5T_NATIVE_UINT64 : H5T_NATIVE_INT64,
 							 sizeof(int64_t), err);
+	if (out->integers != NULL)
+		h5ad_sign_extend(out->integers, sizeof(int64_t), open->n,
+						 open->described.sign_bits);
 	return out->integers != NULL;
 }
 

@@ -140,8 +140,9 @@ add_directory(Expansion *expansion, const char *path)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FILE),
 				 errmsg("directory \"%s\" has no .h5ad files", path),
-				 errhint("Directories below it are not searched; a glob such as "
-						 "\"%s/*/*.h5ad\" is.", path)));
+				 errhint("Use a glob such as \"%s/*/*.h5ad\" for directories "
+						 "below it, or \"%s/*.h5mu\" for files of other "
+						 "names.", path, path)));
 	add_sorted(expansion, paths);
 }
 

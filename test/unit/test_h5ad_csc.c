@@ -209,7 +209,8 @@ test_large_chunk(void)
 	   err.code == MC_LIMIT, "a chunk that is too large");
 	is_str(err.message, "matrix \"X\": data has chunks that are too large",
 		   "... its message");
-	is_str(err.detail, "A chunk has 2097152 bytes; the limit is 1572864.",
+	is_str(err.detail, "A chunk has 2097152 bytes; the limit for what goes "
+		   "into the manifest is 1572864.",
 		   "... its detail");
 	h5ad_close(file);
 	mc_error_init(&err);

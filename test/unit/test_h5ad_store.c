@@ -188,6 +188,26 @@ int12(void)
 	return type;
 }
 
+/* 24 of 32 bits, with sign. */
+static hid_t
+int24_of_32_be(void)
+{
+	hid_t		type = H5Tcopy(H5T_STD_I32BE);
+
+	made_handle(H5Tset_precision(type, 24));
+	return type;
+}
+
+/* 48 of 64 bits, with sign. */
+static hid_t
+int48_be(void)
+{
+	hid_t		type = H5Tcopy(H5T_STD_I64BE);
+
+	made_handle(H5Tset_precision(type, 48));
+	return type;
+}
+
 /* 17 of 32 bits, 3 bits of padding below them. */
 static hid_t
 uint17(void)
@@ -273,6 +293,14 @@ static const Form forms[] = {
 	{"int32 n-bit", int32_le, nbit, -1000, 17, MANIFEST_INT32, 0},
 	{"int of 12 bits, n-bit", int12, nbit, -2048, 22, MANIFEST_INT16, 0},
 	{"int of 12 bits", int12, NULL, -2048, 22, MANIFEST_INT16, 0},
+	{"int of 24 bits, big-endian, n-bit", int24_of_32_be, nbit, -8000000,
+	70000, MANIFEST_INT32, 0},
+	{"int of 24 bits, big-endian", int24_of_32_be, NULL, -8000000, 70000,
+	MANIFEST_INT32, 0},
+	{"int of 48 bits, big-endian, n-bit", int48_be, nbit, -1e14, 1e12,
+	MANIFEST_INT64, 0},
+	{"int of 48 bits, big-endian", int48_be, NULL, -1e14, 1e12,
+	MANIFEST_INT64, 0},
 	{"uint of 17 bits, n-bit", uint17, nbit, 0, 700, MANIFEST_UINT32, 0},
 	{"uint of 17 bits", uint17, NULL, 0, 700, MANIFEST_UINT32, 0},
 	{"int of 3 bytes", int24, NULL, -8388608, 90000, MANIFEST_INT32, 0},

@@ -164,6 +164,45 @@ test_refused(void)
 }
 
 /*
+ * Weights from the smallest double to nearly the largest: sums do not become
+ * infinite, and the order of an epoch begins with the rows that weigh more.
+ */
+static void
+test_extreme(void)
+{
+	static double weights[2313];
+	uint64_t	n_last = 0;
+	SamplingRows rows;
+	uint64_t   *order;
+	McError		err;
+
+	for (int i = 0; i < 2313; i++)
+		weights[i] = 1e308;
+	rows = rows_of(weights, 2313);
+	for (uint64_t p = 0; p < 100000; p++)
+		n_last += draw(SEED, p, &rows) >= 2304;
+	/* expected: 100000 * 9 / 2313 = 389 */
+	ok(n_last > 289 && n_last < 489, "a short last block of huge weights: "
+	   "%llu", (unsigned long long) n_last);
+	sampling_rows_free(&rows);
+
+	for (int i = 0; i < 2313; i++)
+		weights[i] = ldexp(1, 1000 - 128 * (i % 17));
+	weights[16] = 0x1p-1074;
+	rows = rows_of(weights, 2313);
+	mc_error_init(&err);
+	if (!sampling_rows_order(SEED, 0, &rows, NULL, &order, &err))
+		bail_out("%s", err.message);
+	n_last = 0;
+	for (uint64_t i = 1; i < 2313; i++)
+		n_last += weights[order[i]] > weights[order[i - 1]];
+	is_int((int64_t) n_last, 0, "rows in the order of weights far apart");
+	is_int((int64_t) order[2312], 16, "the one of the least weight is last");
+	mc_free(order);
+	sampling_rows_free(&rows);
+}
+
+/*
  * The order of four rows of weights 1, 2, 3 and 0.5: the 24 orders have the
  * probabilities of drawing one after the other.
  */
@@ -260,6 +299,7 @@ main(void)
 	test_large();
 	test_refused();
 	test_order();
+	test_extreme();
 	test_label_order();
 	return done_testing();
 }

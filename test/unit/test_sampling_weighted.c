@@ -166,6 +166,29 @@ test_determinism(void)
 	mc_free(a);
 }
 
+/* Weights of labels that a division by the number of rows would make 0. */
+static void
+test_tiny(void)
+{
+	static const uint64_t n_rows[4] = {1000, 1000, 1000, 1000};
+	static const double weights[4] = {0x1p-1074, 1e308, 1e-300, 1e-17};
+	static const uint32_t labels[4] = {1, 3, 2, 0};
+	uint64_t   *order;
+	uint64_t	n;
+	McError		err;
+	int			bad = 0;
+
+	mc_error_init(&err);
+	if (!sampling_label_order(3, 0, 4, n_rows, weights, NULL, &order, &n,
+							  &err))
+		bail_out("%s", err.message);
+	is_int((int64_t) n, 4000, "all labels of positive weight");
+	for (uint64_t i = 0; i < n; i++)
+		bad += sampling_pick_label(order[i]) != labels[i / 1000];
+	is_int(bad, 0, "in the order of weights far apart");
+	mc_free(order);
+}
+
 /* Failures leave nothing behind. */
 static void
 test_failures(void)
@@ -206,6 +229,7 @@ main(void)
 	test_distribution();
 	test_balance();
 	test_determinism();
+	test_tiny();
 	test_failures();
 	return done_testing();
 }
