@@ -12,8 +12,10 @@
 
 #include "pgstat.h"
 #include "storage/latch.h"
+#include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
+#include "utils/timeout.h"
 
 #if PG_VERSION_NUM >= 140000
 #include "utils/wait_event.h"
@@ -52,6 +54,22 @@
 #else
 #define mappedcoll_wait_event_new(name) ((uint32) PG_WAIT_EXTENSION)
 #endif
+
+/*
+ * The timer of client_connection_check_interval, new in 14: let it fire in
+ * this many milliseconds if it runs, and not before.
+ */
+static inline void
+mappedcoll_delay_client_check(int milliseconds)
+{
+#if PG_VERSION_NUM >= 140000
+	if (get_timeout_active(CLIENT_CONNECTION_CHECK_TIMEOUT) &&
+		milliseconds > client_connection_check_interval)
+		enable_timeout_after(CLIENT_CONNECTION_CHECK_TIMEOUT, milliseconds);
+#else
+	(void) milliseconds;
+#endif
+}
 
 /* Actions of posix_spawn that came with glibc 2.29 and 2.34. */
 #if defined(__GLIBC__) && defined(__GLIBC_PREREQ)

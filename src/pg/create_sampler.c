@@ -33,6 +33,16 @@ run(const char *statement)
 		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
 }
 
+/* Cut off the semicolons that a query may end with. */
+static void
+trim_query(char *query)
+{
+	size_t		length = strlen(query);
+
+	while (length > 0 && strchr("; \t\r\n", query[length - 1]) != NULL)
+		query[--length] = '\0';
+}
+
 /* Raise an error unless the query gives two columns of the right kind. */
 static void
 check_query(const char *query)
@@ -70,17 +80,20 @@ mappedcoll_create_sampler(PG_FUNCTION_ARGS)
 	char	   *query;
 	RangeVar   *range;
 	char	   *table;
+	Oid			schema;
 	Oid			relid;
 
 	mappedcoll_require_argument(fcinfo, 0, "name");
 	mappedcoll_require_argument(fcinfo, 1, "query");
 	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	query = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	trim_query(query);
 	range = makeRangeVarFromNameList(textToQualifiedNameList(
 											PG_GETARG_TEXT_PP(0)));
-	table = range->schemaname != NULL ?
-		quote_qualified_identifier(range->schemaname, range->relname) :
-		psprintf("%s", quote_identifier(range->relname));
+	/* with its schema: a temporary table may have the same name */
+	schema = RangeVarGetCreationNamespace(range);
+	table = quote_qualified_identifier(get_namespace_name(schema),
+									   range->relname);
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
@@ -94,7 +107,7 @@ mappedcoll_create_sampler(PG_FUNCTION_ARGS)
 				 "collection, by row_index'", table));
 	run(psprintf("ANALYZE %s", table));
 	SPI_finish();
-	relid = RangeVarGetRelid(range, NoLock, true);
+	relid = get_relname_relid(range->relname, schema);
 	if (!OidIsValid(relid))
 		elog(ERROR, "table \"%s\" is gone", name);
 	PG_RETURN_OID(relid);

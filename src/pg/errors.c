@@ -4,9 +4,12 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "utils/timestamp.h"
 
+#include "pg/compat.h"
 #include "pg/errors.h"
 
 typedef struct ErrorMapping
@@ -109,14 +112,22 @@ mappedcoll_raise_hint(const McError *err, const char *path, const char *hint)
 	pg_unreachable();
 }
 
-/* See errors.h. */
+/*
+ * See errors.h.  Looks at the client that come at an interval would begin work
+ * that takes longer anew for ever: the next one waits as long as the statement
+ * has run, so that each try has twice the time.
+ */
 void
 mappedcoll_retry_or_raise(const McError *err, const char *path)
 {
 	if (err->code == MC_INTERRUPTED)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (!InterruptPending)
+		mappedcoll_delay_client_check((int)
+			Min((GetCurrentTimestamp() - GetCurrentStatementStartTimestamp()) /
+				1000 + 1, PG_INT32_MAX));
+		if (!InterruptPending ||
+			(InterruptHoldoffCount == 0 && CritSectionCount == 0))
 			return;
 	}
 	mappedcoll_raise(err, path);

@@ -110,25 +110,40 @@ weight_column(MappedcollOpened *opened, const char *name)
 	return column;
 }
 
-/* See labels.h. */
-MappedcollWeight *
-mappedcoll_weight_parse(MappedcollOpened *opened, const char *weight_by)
+/* The columns of these names. */
+static MappedcollWeight *
+make_weight(MappedcollOpened *opened, List *names)
 {
 	MappedcollWeight *weight = palloc0(sizeof(MappedcollWeight));
 	ListCell   *lc;
 
-	if (find_attribute(opened, weight_by) >= 0)
-		weight->names = list_make1(pstrdup(weight_by));
-	else if (!SplitIdentifierString(pstrdup(weight_by), ',', &weight->names) ||
-			 weight->names == NIL)
-		weight->names = list_make1(pstrdup(weight_by));
-
+	weight->names = names;
 	weight->n_columns = list_length(weight->names);
 	weight->columns = palloc(sizeof(int) * weight->n_columns);
 	foreach(lc, weight->names)
 		weight->columns[foreach_current_index(lc)] =
 			weight_column(opened, lfirst(lc));
 	return weight;
+}
+
+/* See labels.h. */
+MappedcollWeight *
+mappedcoll_weight_parse(MappedcollOpened *opened, const char *weight_by)
+{
+	List	   *names;
+
+	if (find_attribute(opened, weight_by) >= 0 ||
+		!SplitIdentifierString(pstrdup(weight_by), ',', &names) ||
+		names == NIL)
+		names = list_make1(pstrdup(weight_by));
+	return make_weight(opened, names);
+}
+
+/* See labels.h. */
+MappedcollWeight *
+mappedcoll_weight_of_column(MappedcollOpened *opened, char *name)
+{
+	return make_weight(opened, list_make1(name));
 }
 
 /* Make labels; raises the core's errors. */

@@ -25,6 +25,10 @@ typedef struct MappedcollWeight
 extern MappedcollWeight *mappedcoll_weight_parse(MappedcollOpened *opened,
 												 const char *weight_by);
 
+/* One column, by its name as it is; the same errors. */
+extern MappedcollWeight *mappedcoll_weight_of_column(MappedcollOpened *opened,
+													 char *name);
+
 /*
  * Labels by weight (NULL: all rows alike) of all rows.  These and those below
  * are the caller's until the current memory context is reset.

@@ -163,7 +163,7 @@ read_obs(MappedcollPacking *packing, Oid relid, List *names)
 	{
 		PackedColumn *column = &packing->obs[foreach_current_index(lc)];
 		MappedcollWeight *weight =
-			mappedcoll_weight_parse(opened, quote_identifier(lfirst(lc)));
+			mappedcoll_weight_of_column(opened, lfirst(lc));
 
 		column->column = weight->columns[0];
 		if (column->column < 0 ||

@@ -45,6 +45,7 @@ struct MappedcollRowWeights
 	CollectionLabels *labels;	/* borrowed, or NULL */
 	int			column;			/* of the collection; -1: a table's rows */
 	Oid			table;
+	bool		sees_all;		/* the caller, rows of the collection */
 	uint64		n;				/* table: items */
 	uint64	   *rows;			/* table: [n] row_index, ascending */
 	double	   *weights;		/* table: [n] */
@@ -297,12 +298,18 @@ take_rows(MappedcollRowWeights *weights, SPITupleTable *table, uint64 n,
 														  table->tupdesc, 2,
 														  &null_weight));
 
+		/* how many rows there are is not for everyone to know */
+		if (!null_row && row >= 0 && (uint64) row >= n_obs &&
+			!weights->sees_all)
+			continue;
 		if (null_row || row < 0 || (uint64) row >= n_obs)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("sampler \"%s\" has a row that is not in the "
 							"collection", get_rel_name(weights->table)),
 					 null_row ? errdetail("Its row_index is null.") :
+					 !weights->sees_all ?
+					 errdetail("row_index is " INT64_FORMAT ".", row) :
 					 errdetail("row_index is " INT64_FORMAT "; the collection "
 							   "has " UINT64_FORMAT " rows.", row, n_obs)));
 		if (weights->n > 0 && weights->rows[weights->n - 1] == (uint64) row)
@@ -357,7 +364,7 @@ read_table(MappedcollRowWeights *weights, MemoryContext context)
 /* See rowweights.h. */
 MappedcollRowWeights *
 mappedcoll_row_weights_of_table(MappedcollOpened *opened, Oid table,
-								CollectionLabels *labels)
+								CollectionLabels *labels, bool sees_all)
 {
 	static const uint64 rows[2] = {0, 0};
 	MappedcollRowWeights *weights = palloc0(sizeof(MappedcollRowWeights));
@@ -377,6 +384,7 @@ mappedcoll_row_weights_of_table(MappedcollOpened *opened, Oid table,
 	weights->labels = labels;
 	weights->column = -1;
 	weights->table = table;
+	weights->sees_all = sees_all;
 	read_table(weights, CurrentMemoryContext);
 	prepare(weights, weights->n, table_weights, rows);
 	return weights;

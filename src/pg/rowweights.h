@@ -23,11 +23,16 @@ extern MappedcollRowWeights *
 											 const MappedcollWeight *weight,
 											 CollectionLabels *labels);
 
-/* The same, of the rows of a table with columns row_index and weight. */
+/*
+ * The same, of the rows of a table with columns row_index and weight.  A row
+ * that the collection does not have is an error for a caller who sees all
+ * rows; for others it is like those that they do not see.
+ */
 extern MappedcollRowWeights *
 			mappedcoll_row_weights_of_table(MappedcollOpened *opened,
 											Oid table,
-											CollectionLabels *labels);
+											CollectionLabels *labels,
+											bool sees_all);
 
 /* Rows of positive weight. */
 extern uint64 mappedcoll_row_weights_count(MappedcollRowWeights *weights);

@@ -30,7 +30,8 @@ typedef struct MappedcollOrder
 	uint64		epoch;
 	uint64		digest[3];
 	bool		rows;			/* picks are row_index, else label and row */
-	uint64	   *picks;			/* owned, from the core's allocator */
+	uint64	   *picks;			/* owned, from the core's allocator; NULL: an
+								 * error came while they were made */
 	int			users;			/* samplers */
 } MappedcollOrder;
 
@@ -231,7 +232,7 @@ static bool
 order_fits(const MappedcollOrder *order, const MappedcollSampler *sampler,
 		   uint64 epoch)
 {
-	return order != NULL && order->epoch == epoch &&
+	return order != NULL && order->picks != NULL && order->epoch == epoch &&
 		order->seed == sampler->sampling.seed &&
 		order->rows == (sampler->sampling.row_weights != NULL) &&
 		memcmp(order->digest, sampler->digest, sizeof(order->digest)) == 0;
@@ -259,8 +260,8 @@ use_order(MappedcollSampler *sampler, uint64 epoch)
 		order->epoch = epoch;
 		memcpy(order->digest, sampler->digest, sizeof(order->digest));
 		order->rows = sampler->sampling.row_weights != NULL;
-		order->picks = compute_order(sampler, epoch);
 		opened->order = order;
+		order->picks = compute_order(sampler, epoch);
 	}
 	sampler->order = opened->order;
 	sampler->order->users++;

@@ -165,6 +165,7 @@ settle(MappedcollStream *stream, const MappedcollWeighting *weighting,
 	MappedcollOpened *opened = stream->opened;
 	bool		by_value = weighting->kind == MAPPEDCOLL_WEIGHT_VALUE;
 	bool		by_label = stream->weight != NULL && !by_value;
+	bool		sees_all = mappedcoll_sees_all_rows(stream->relid);
 
 	drawing->replacement = stream->replacement;
 	drawing->labelled = by_label;
@@ -181,7 +182,8 @@ settle(MappedcollStream *stream, const MappedcollWeighting *weighting,
 											 drawing->labels);
 	else if (OidIsValid(sampler))
 		drawing->row_weights =
-			mappedcoll_row_weights_of_table(opened, sampler, drawing->labels);
+			mappedcoll_row_weights_of_table(opened, sampler, drawing->labels,
+											sees_all);
 	else if (weighting->kind != MAPPEDCOLL_WEIGHT_EQUAL)
 		drawing->totals = mappedcoll_weighting_totals(weighting,
 													  drawing->labels,

@@ -15,10 +15,12 @@
 #include "nodes/parsenodes.h"
 #include "optimizer/optimizer.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/plancache.h"
 #include "utils/rls.h"
+#include "utils/syscache.h"
 
 #include "pg/rights.h"
 #include "pg/versions.h"
@@ -176,6 +178,31 @@ mappedcoll_visible_rows(MappedcollOpened *opened, Oid relid)
 	return mask;
 }
 
+/* Changes of functions that this session has heard of. */
+static uint64 function_changes = 0;
+
+/* A function changed, or the right to call it: syscache callback. */
+static void
+function_callback(Datum arg, int cache, uint32 hash)
+{
+	(void) arg;
+	(void) cache;
+	(void) hash;
+	function_changes++;
+}
+
+/* A number that is another one after each change of a function. */
+static uint64
+function_generation(void)
+{
+	static bool registered = false;
+
+	if (!registered)
+		CacheRegisterSyscacheCallback(PROCOID, function_callback, (Datum) 0);
+	registered = true;
+	return function_changes;
+}
+
 /* Names of the columns in a condition on the one table of a query. */
 static List *
 condition_columns(Oid relid, Bitmapset *attnums)
@@ -190,8 +217,8 @@ condition_columns(Oid relid, Bitmapset *attnums)
 }
 
 /*
- * A name for the rows that a prepared filter gives, if they are the same at
- * any time in this session; else NULL.  It has the condition as PostgreSQL
+ * A name for the rows that a prepared filter gives, if they are the same until
+ * a function changes; else NULL.  It has the condition as PostgreSQL
  * understood it, so that it does not depend on search_path; and the user,
  * whose right to call the functions in it is checked when it runs.  *columns
  * gets the columns that need SELECT.
@@ -211,7 +238,8 @@ filter_key(SPIPlanPtr plan, Oid relid, List **columns)
 	if (bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, attnums))
 		return NULL;			/* the whole row */
 	*columns = condition_columns(relid, attnums);
-	return psprintf("%u %u %s", relid, GetUserId(),
+	return psprintf("%u %u " UINT64_FORMAT " %s", relid, GetUserId(),
+					function_generation(),
 					nodeToString(query->jointree->quals));
 }
 

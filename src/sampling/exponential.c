@@ -13,6 +13,7 @@
 #include "sampling/internal.h"
 
 #define MAX_WHOLE		127		/* of an exponential: e^-127 is never seen */
+#define TIME_BIAS		2048	/* of the exponent of a time */
 
 typedef struct ExponentialBits
 {
@@ -80,10 +81,10 @@ sampling_exponential(uint64_t key, uint64_t pick, uint64_t *whole,
  * one: a long division, two digits of 32 bits more than the whole part needs.
  */
 uint64_t
-sampling_time(uint64_t whole, uint64_t fraction, double weight)
+sampling_time(uint64_t whole, uint64_t fraction, double weight, int exponent)
 {
-	int			exponent;
-	uint64_t	divisor = (uint64_t) ldexp(frexp(weight, &exponent), 53);
+	int			own;			/* exponent of weight itself */
+	uint64_t	divisor = (uint64_t) ldexp(frexp(weight, &own), 53);
 	uint64_t	leading;
 	uint64_t	quotient = 0;
 	uint64_t	remainder;
@@ -119,7 +120,7 @@ sampling_time(uint64_t whole, uint64_t fraction, double weight)
 			quotient |= 1;
 		}
 	}
-	place += 53 - exponent - 52;
+	place += 53 - own - exponent - 52;
 
 	/* quotient * 2^place: normalised to 53 bits with the leading one */
 	{
@@ -128,7 +129,7 @@ sampling_time(uint64_t whole, uint64_t fraction, double weight)
 		quotient >>= shift;
 		place += shift;
 	}
-	/* place + 4096 is positive: |place| < 64 + 53 + 1100 */
-	return (uint64_t) (place + 4096) << 52 |
+	/* |place| < 64 + 53 + 1110, so that it fits into the 12 bits above */
+	return (uint64_t) (place + TIME_BIAS) << 52 |
 		(quotient & ((UINT64_C(1) << 52) - 1));
 }

@@ -131,10 +131,11 @@ extern void sampling_exponential(uint64_t key, uint64_t pick, uint64_t *whole,
 								 uint64_t *fraction);
 
 /*
- * (whole + fraction / 2^64) / weight, weight > 0 and finite, as a number of 64
- * bits in the same order: its exponent, then 52 bits.
+ * (whole + fraction / 2^64) / (weight * 2^exponent) as a number of 64 bits in
+ * the same order: its exponent, then 52 bits.  weight > 0 and finite; exponent
+ * within -1100 .. 1100, and the product within 2^-1110 .. 2^1024.
  */
 extern uint64_t sampling_time(uint64_t whole, uint64_t fraction,
-							  double weight);
+							  double weight, int exponent);
 
 #endif							/* MC_SAMPLING_INTERNAL_H */

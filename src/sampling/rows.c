@@ -9,6 +9,7 @@
  * suits its largest, the sums of the blocks by one that suits the largest sum.
  */
 #include <float.h>
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -81,12 +82,12 @@ scale_block(const double *weights, uint32_t n, uint64_t first,
 	return true;
 }
 
-/* A sum of a block as a double, rounded to nearest. */
-static double
-block_total(const BlockWeights *block)
+/* The sum of a block: sum, rounded to nearest, times 2^exponent. */
+typedef struct BlockTotal
 {
-	return ldexp((double) block->sum, block->exponent);
-}
+	double		sum;
+	int			exponent;
+} BlockTotal;
 
 /* Bits of n: the least b with n < 2^b. */
 static int
@@ -95,16 +96,19 @@ bit_length(uint64_t n)
 	return n == 0 ? 0 : 64 - __builtin_clzll(n);
 }
 
-/* Read all blocks: their totals, and what they hold. */
+/*
+ * Read all blocks: their totals, and what they hold.  All totals are below
+ * 2^*bound.
+ */
 static bool
-total_blocks(SamplingRows *rows, double *totals, double *largest,
+total_blocks(SamplingRows *rows, BlockTotal *totals, int *bound,
 			 const volatile sig_atomic_t *interrupt, McError *err)
 {
 	double		weights[SAMPLING_BLOCK_ROWS];
 	BlockWeights block;
 	uint32_t	n;
 
-	*largest = 0;
+	*bound = INT_MIN;
 	for (uint64_t b = 0; b < rows->n_blocks; b++)
 	{
 		if (b % 64 == 0 && sampling_interrupted(interrupt, err))
@@ -112,9 +116,17 @@ total_blocks(SamplingRows *rows, double *totals, double *largest,
 		if (!read_block(rows, b, weights, &n, err) ||
 			!scale_block(weights, n, b * SAMPLING_BLOCK_ROWS, &block, err))
 			return false;
-		totals[b] = block_total(&block);
-		if (totals[b] > *largest)
-			*largest = totals[b];
+		totals[b].sum = (double) block.sum;
+		totals[b].exponent = block.exponent;
+		if (block.sum > 0)
+		{
+			int			exponent;
+
+			frexp(totals[b].sum, &exponent);
+			exponent += block.exponent;
+			if (exponent > *bound)
+				*bound = exponent;
+		}
 		for (uint32_t i = 0; i < n; i++)
 			rows->n_positive += block.scaled[i] > 0;
 	}
@@ -127,34 +139,35 @@ sampling_rows_create(uint64_t n, SamplingWeights weights, void *source,
 					 const volatile sig_atomic_t *interrupt,
 					 SamplingRows *out, McError *err)
 {
-	double		largest;
-	double	   *totals;
+	BlockTotal *totals;
 	uint64_t	sum = 0;
-	int			exponent;
+	int			bound;
 
 	memset(out, 0, sizeof(*out));
 	out->n = n;
 	out->weights = weights;
 	out->source = source;
 	out->n_blocks = n / SAMPLING_BLOCK_ROWS + (n % SAMPLING_BLOCK_ROWS != 0);
-	totals = mc_alloc(out->n_blocks, sizeof(double), err);
+	totals = mc_alloc(out->n_blocks, sizeof(BlockTotal), err);
 	if (totals == NULL)
 		return false;
 	out->ends = mc_alloc(out->n_blocks, sizeof(uint64_t), err);
 	if (out->ends == NULL ||
-		!total_blocks(out, totals, &largest, interrupt, err))
+		!total_blocks(out, totals, &bound, interrupt, err))
 	{
 		mc_free(totals);
 		sampling_rows_free(out);
 		return false;
 	}
-	frexp(largest, &exponent);
 	for (uint64_t b = 0; b < out->n_blocks; b++)
 	{
-		uint64_t	scaled = (uint64_t)
-			ldexp(totals[b], SUM_BITS - bit_length(out->n_blocks) - exponent);
+		uint64_t	scaled = 0;
 
-		if (scaled == 0 && totals[b] > 0)
+		if (totals[b].sum > 0)
+			scaled = (uint64_t) ldexp(totals[b].sum, totals[b].exponent -
+									  bound + SUM_BITS -
+									  bit_length(out->n_blocks));
+		if (scaled == 0 && totals[b].sum > 0)
 			scaled = 1;
 		sum += scaled;
 		out->ends[b] = sum;
@@ -223,7 +236,7 @@ time_block(uint64_t key, const double *weights, uint32_t n, uint64_t first,
 			continue;
 		timed->pick = first + i;
 		sampling_exponential(key, timed->pick, &whole, &fraction);
-		timed->key = sampling_time(whole, fraction, weights[i]);
+		timed->key = sampling_time(whole, fraction, weights[i], 0);
 		(*n_out)++;
 	}
 }

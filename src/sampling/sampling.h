@@ -119,7 +119,7 @@ extern void sampling_draw_table(uint64_t seed, uint64_t position,
 
 /*
  * n to the power of exponent, |exponent| <= 64, n >= 1: by integer arithmetic,
- * the same on every machine, where pow() is not; relative error below 2^-36.
+ * the same on every machine, where pow() is not; relative error below 2^-34.
  */
 extern double sampling_power(uint64_t n, double exponent);
 

@@ -9,6 +9,8 @@
  * which the leading 57 and their place decide; equal ones, about one pair in
  * 2^57, are ordered by label and row.
  */
+#include <math.h>
+
 #include "base/memory.h"
 #include "sampling/internal.h"
 
@@ -79,8 +81,15 @@ fill_rows(uint64_t key, uint32_t n_labels, const uint64_t *n_rows,
 
 	for (uint32_t label = 0; label < n_labels; label++)
 	{
+		double		weight = 0; /* of a row, times 2^exponent */
+		int			exponent = 0;
+
 		if (weights != NULL && !(weights[label] > 0))
 			continue;
+		/* the exponent apart: the quotient of a tiny weight must not be 0 */
+		if (weights != NULL)
+			weight = frexp(weights[label], &exponent) /
+				(double) n_rows[label];
 		for (uint64_t k = 0; k < n_rows[label]; k++, i++)
 		{
 			uint64_t	pick = (uint64_t) label << 32 | k;
@@ -94,8 +103,7 @@ fill_rows(uint64_t key, uint32_t n_labels, const uint64_t *n_rows,
 			rows[i].pick = pick;
 			rows[i].key = weights == NULL ?
 				time_key(whole, fraction, n_rows[label]) :
-				sampling_time(whole, fraction,
-							  weights[label] / (double) n_rows[label]);
+				sampling_time(whole, fraction, weight, exponent);
 		}
 	}
 	return true;

@@ -102,6 +102,14 @@ SELECT throws_ok($$SELECT * FROM sample_rows('coll', 5, sampler => 'outside')$$,
 UPDATE outside SET row_index = weight, weight = -1 WHERE ctid = '(0,3)';
 DELETE FROM outside WHERE weight > 0;
 SELECT throws_ok($$SELECT * FROM sample_rows('coll', 5, sampler => 'outside')$$, '22023', 'sampler "outside" has the weight -1');
+-- its table is the one that it made, whatever else has the name
+CREATE TEMP TABLE shadowed (row_index bigint, weight float8);
+SELECT lives_ok($$SELECT create_sampler('shadowed', 'SELECT row_index, 1.0 AS weight FROM coll WHERE row_index < 3; ')$$, 'a semicolon does no harm');
+SELECT is((SELECT count(*) FROM public.shadowed), 3::bigint, 'a temporary table of the same name is another one');
+SELECT is((SELECT count(*) FROM pg_temp.shadowed), 0::bigint, 'and stays empty');
+SELECT throws_ok($$SELECT create_sampler('elsewhere.public.s', 'SELECT row_index, 1.0 AS weight FROM coll')$$, '0A000', NULL, 'no other database');
+SELECT is((SELECT array_agg(DISTINCT cell_type) FROM sample_rows('coll', 20, 'cell_type', seed => 1, replacement => false,
+	weights => '{"B cell": 1, "plasma cell": 5e-324}') JOIN coll USING (row_index)), '{B cell}', 'tiny weights come last');
 CREATE ROLE regress_mc_engine;
 GRANT SELECT ON coll TO regress_mc_engine;
 SET LOCAL ROLE regress_mc_engine;
@@ -111,6 +119,24 @@ GRANT SELECT ON by_donor TO regress_mc_engine;
 SET LOCAL ROLE regress_mc_engine;
 SELECT lives_ok($$SELECT * FROM sample_rows('coll', 5, sampler => 'by_donor')$$, 'and is enough');
 RESET ROLE;
+ALTER TABLE coll ENABLE ROW LEVEL SECURITY;
+CREATE POLICY few ON coll TO regress_mc_engine USING (row_index < 10);
+GRANT SELECT ON outside TO regress_mc_engine;
+SET LOCAL ROLE regress_mc_engine;
+SELECT throws_ok($$SELECT * FROM sample_rows('coll', 5, sampler => 'outside')$$, '22023', 'sampler "outside" has the weight -1');
+RESET ROLE;
+UPDATE outside SET row_index = row, weight = 1 FROM (VALUES (3200)) AS v (row);
+SET LOCAL ROLE regress_mc_engine;
+SELECT throws_ok($$SELECT * FROM sample_rows('coll', 5, sampler => 'outside')$$, '55000', 'there is no row to sample', 'a policy also hides how many rows there are');
+RESET ROLE;
+DROP POLICY few ON coll;
+ALTER TABLE coll DISABLE ROW LEVEL SECURITY;
+
+-- a filter is evaluated again when a function in it changes
+CREATE FUNCTION pg_temp.wanted(bigint) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN $1 < 10; END';
+SELECT ok(max(row_index) < 10, 'a function as filter') FROM sample_rows('coll', 50, seed => 1, filter => 'pg_temp.wanted(row_index)');
+CREATE OR REPLACE FUNCTION pg_temp.wanted(bigint) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN $1 >= 10; END';
+SELECT ok(min(row_index) >= 10, 'another body, other rows') FROM sample_rows('coll', 50, seed => 1, filter => 'pg_temp.wanted(row_index)');
 
 -- an epoch ends where the rows end
 SELECT is((SELECT array_agg(n_rows) FROM sample_csr('coll', 1000, seed => 1, n_steps => 8, replacement => false, genes => '{}')),
