@@ -7,6 +7,8 @@
 #	bench_sql ARGUMENT...	psql as the server's user, output unaligned
 #	bench_batches NAME N SEED
 #							cells/s of N weighted batches of 256 of a collection
+#	bench_stream NAME N SEED
+#							the same of N batches of one sample_csr
 #	bench_median NUMBER...	the middle one
 #	bench_machine			the lines "date" and "machine" of a report
 
@@ -38,6 +40,18 @@ bench_batches()
 		\\gset
 		COPY (SELECT b.* FROM generate_series(1, $2) AS s,
 			LATERAL sample_batch('$1', 256, 'cell_type', seed => $3, step => s) b)
+			TO STDOUT (FORMAT binary) \\g /dev/null
+		SELECT round($2 * 256 / extract(epoch FROM clock_timestamp() - :'started')::numeric);
+	SQL
+}
+
+# Sparse, in one statement
+bench_stream()
+{
+	bench_sql <<-SQL
+		SELECT clock_timestamp() AS started
+		\\gset
+		COPY (SELECT * FROM sample_csr('$1', 256, 'cell_type', seed => $3, n_steps => $2))
 			TO STDOUT (FORMAT binary) \\g /dev/null
 		SELECT round($2 * 256 / extract(epoch FROM clock_timestamp() - :'started')::numeric);
 	SQL

@@ -46,6 +46,11 @@ ours()
 	bench_batches "$1" "$batches" "$2"
 }
 
+ours_stream()
+{
+	bench_stream "$1" "$batches" "$2"
+}
+
 theirs_large()
 {
 	"$bench_python" "$here/h5py_batches.py" "$large" "$batches" 256
@@ -77,8 +82,9 @@ report()
 	local size
 
 	size=$(du -sb "$large" | awk '{printf "%.0f", $1 / 1e6}')
-	echo "Weighted batches of 256 whole cells (dense float32), one connection, COPY"
-	echo "(FORMAT binary) to psql; h5py fills the same arrays in one Python process."
+	echo "Weighted batches of 256 whole cells (dense float32 by sample_batch, a call a"
+	echo "batch), one connection, COPY (FORMAT binary) to psql; h5py fills the same dense"
+	echo "arrays in one Python process."
 	echo "Median of $runs runs of $batches batches, page cache warm; all runs in parentheses."
 	echo
 	bench_machine
@@ -86,8 +92,10 @@ report()
 	echo "large     $cells cells x 20,000 genes, $(bench_sql -c "SELECT round(sum(nnz) / sum(n_obs)) FROM collection_files('large')") non-zeros a cell, 12 files, $size MB, gzip, h5py's default chunks; registered in $registered s"
 	echo
 	measure "demo's files (3,200 cells), mappedcoll" ours demo
+	measure "the same by sample_csr, sparse, one query" ours_stream demo
 	measure "large collection, mappedcoll" ours large
 	ratio=$median
+	measure "the same by sample_csr, sparse, one query" ours_stream large
 	measure "large collection, plain h5py, sorted batch" theirs_large
 	awk -v a="$ratio" -v b="$median" 'BEGIN {printf "\nmappedcoll / h5py on the large collection: %.2f\n", a / b}'
 }

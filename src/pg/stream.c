@@ -277,6 +277,8 @@ mappedcoll_stream_step(MappedcollStream *stream)
 {
 	if (stream->steps_left == 0)
 		return false;
+	if (stream->step == PG_INT64_MAX)
+		refuse_step(stream->step);
 	stream->steps_left--;
 	stream->step++;
 	find_rows(stream);
