@@ -93,6 +93,25 @@ sampling_bound(uint64_t bits, uint64_t n, uint64_t *result)
 	return low >= n || low >= (UINT64_C(0) - n) % n;
 }
 
+/*
+ * An integer uniform over 0 .. n - 1 from bits, the given half of block 0 of
+ * (seed, position, purpose), and that half of further blocks if need be.
+ */
+static inline uint64_t
+sampling_bounded(uint64_t seed, uint64_t position, SamplingPurpose purpose,
+				 int half, uint64_t bits, uint64_t n)
+{
+	uint64_t	block[2];
+	uint64_t	result;
+
+	for (uint32_t attempt = 1; !sampling_bound(bits, n, &result); attempt++)
+	{
+		sampling_block(seed, position, purpose, attempt, block);
+		bits = block[half];
+	}
+	return result;
+}
+
 /* The first of n >= 1 ascending ends above target, which is below the last. */
 extern uint64_t sampling_search(const uint64_t *ends, uint64_t n,
 								uint64_t target);

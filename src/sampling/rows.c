@@ -193,17 +193,14 @@ sampling_draw_row(uint64_t seed, uint64_t position, const SamplingRows *rows,
 	double		weights[SAMPLING_BLOCK_ROWS];
 	BlockWeights block;
 	uint64_t	first[2];
-	uint64_t	bits[2];
 	uint64_t	target;
 	uint64_t	number;
 	uint32_t	n;
 	uint32_t	i = 0;
 
 	sampling_block(seed, position, SAMPLING_ROW, 0, first);
-	bits[0] = first[0];
-	for (uint32_t attempt = 1; !sampling_bound(bits[0], total, &target);
-		 attempt++)
-		sampling_block(seed, position, SAMPLING_ROW, attempt, bits);
+	target = sampling_bounded(seed, position, SAMPLING_ROW, 0, first[0],
+							  total);
 	number = sampling_search(rows->ends, rows->n_blocks, target);
 
 	if (!read_block(rows, number, weights, &n, err) ||
@@ -211,10 +208,8 @@ sampling_draw_row(uint64_t seed, uint64_t position, const SamplingRows *rows,
 		return false;
 	if (block.sum == 0)
 		return mc_error(err, MC_CORRUPT, "weights changed while in use");
-	bits[1] = first[1];
-	for (uint32_t attempt = 1; !sampling_bound(bits[1], block.sum, &target);
-		 attempt++)
-		sampling_block(seed, position, SAMPLING_ROW, attempt, bits);
+	target = sampling_bounded(seed, position, SAMPLING_ROW, 1, first[1],
+							  block.sum);
 	while (target >= block.scaled[i])
 		target -= block.scaled[i++];
 	*row = number * SAMPLING_BLOCK_ROWS + i;

@@ -86,20 +86,12 @@ sampling_draw_label(uint64_t seed, uint64_t position, uint32_t n_labels,
 					const uint64_t *n_rows, uint32_t *label, uint64_t *k)
 {
 	uint64_t	first[2];
-	uint64_t	bits[2];
-	uint64_t	result;
 
 	sampling_block(seed, position, SAMPLING_LABEL, 0, first);
-	bits[0] = first[0];
-	for (uint32_t attempt = 1; !sampling_bound(bits[0], n_labels, &result);
-		 attempt++)
-		sampling_block(seed, position, SAMPLING_LABEL, attempt, bits);
-	*label = (uint32_t) result;
-
-	bits[1] = first[1];
-	for (uint32_t attempt = 1; !sampling_bound(bits[1], n_rows[*label], k);
-		 attempt++)
-		sampling_block(seed, position, SAMPLING_LABEL, attempt, bits);
+	*label = (uint32_t) sampling_bounded(seed, position, SAMPLING_LABEL, 0,
+										 first[0], n_labels);
+	*k = sampling_bounded(seed, position, SAMPLING_LABEL, 1, first[1],
+						  n_rows[*label]);
 }
 
 /*

@@ -112,18 +112,12 @@ sampling_draw_table(uint64_t seed, uint64_t position,
 {
 	uint64_t	total = table->ends[table->n - 1];
 	uint64_t	first[2];
-	uint64_t	bits[2];
 	uint64_t	target;
 
 	sampling_block(seed, position, SAMPLING_TABLE, 0, first);
-	bits[0] = first[0];
-	for (uint32_t attempt = 1; !sampling_bound(bits[0], total, &target);
-		 attempt++)
-		sampling_block(seed, position, SAMPLING_TABLE, attempt, bits);
+	target = sampling_bounded(seed, position, SAMPLING_TABLE, 0, first[0],
+							  total);
 	*label = (uint32_t) sampling_search(table->ends, table->n, target);
-
-	bits[1] = first[1];
-	for (uint32_t attempt = 1; !sampling_bound(bits[1], n_rows[*label], k);
-		 attempt++)
-		sampling_block(seed, position, SAMPLING_TABLE, attempt, bits);
+	*k = sampling_bounded(seed, position, SAMPLING_TABLE, 1, first[1],
+						  n_rows[*label]);
 }

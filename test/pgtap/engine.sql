@@ -72,6 +72,14 @@ SELECT is((SELECT count(*) FROM sample_rows('coll', 5000, 'n_counts', seed => 9,
 SELECT throws_ok($$SELECT * FROM sample_rows('coll', 5, 'cell_type', weights => '"value"')$$, '42809', 'weights "value" need one column of numbers as weight_by');
 SELECT throws_ok($$SELECT * FROM sample_rows('coll', 5, 'n_counts, age', weights => '"value"')$$, '42809', 'weights "value" need one column of numbers as weight_by');
 
+-- weights that are none: negative, NaN, infinite; and 0 is one
+SELECT create_collection('numbers', ARRAY[:'data' || '/h5ad/numbers_of_all_types.h5ad']);
+SELECT throws_ok(format('SELECT * FROM sample_rows(''numbers'', 5, %L, weights => ''"value"'', filter => %L)', by, filter), '22023',
+	'weight is negative, infinite or NaN', by || ' where ' || filter)
+FROM (VALUES ('i32be', 'true'), ('f32', 'row_index < 2'), ('f64', 'row_index = 2'), ('i8', 'true')) AS v (by, filter);
+SELECT is((SELECT array_agg(DISTINCT row_index) FROM sample_rows('numbers', 1000, 'u8', seed => 1, weights => '"value"', filter => 'u8 < 2')),
+	(SELECT array_agg(row_index) FROM numbers WHERE u8 = 1), 'rows of weight 0 are not drawn, others are');
+
 -- a sampler: any query, with an in-house table
 CREATE TABLE donors (donor_id text, share float8);
 INSERT INTO donors SELECT donor_id, (row_number() OVER (ORDER BY donor_id)) % 4 FROM (SELECT DISTINCT donor_id FROM coll) AS d;

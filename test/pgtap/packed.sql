@@ -98,6 +98,10 @@ SELECT is((SELECT array_agg(get_byte(data, i) ORDER BY i) FROM generate_series(0
 		LATERAL (SELECT (1 + (bits & 8388607) / 8388608.0) * 2.0 ^ ((bits >> 23) - 127) AS v) AS f),
 	'the same values')
 FROM narrow WHERE dtypes[3] = '|u1';
+SELECT create_collection('halves', ARRAY[:'data' || '/h5ad/join_once.h5ad']);
+SELECT throws_ok(format('SELECT * FROM %s(''halves'', 1, data_type => %L)', f, t), '22003', 'value 0.5 does not fit into data_type', f || ': ' || t || ' of 0.5')
+FROM unnest('{sample_csr,sample_dense}'::text[]) AS f, unnest('{uint8,uint16}'::text[]) AS t;
+SELECT is(dtypes[3], '<f2', 'the narrowest type that is exact') FROM sample_csr('halves', 1, data_type => 'narrow');
 SELECT throws_ok($$SELECT * FROM sample_csr('coll', 4, data_type => 'int8')$$, '22023', 'data_type cannot be "int8"');
 SELECT throws_ok($$SELECT * FROM sample_csr('coll', 4, indices_type => 'uint8')$$, '22023', 'indices_type cannot be "uint8"');
 SELECT throws_ok($$SELECT * FROM sample_csr('coll', 4, indptr_type => 'narrow')$$, '22023', 'indptr_type cannot be "narrow"');
