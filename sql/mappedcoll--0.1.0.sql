@@ -427,6 +427,41 @@ CREATE FUNCTION sample_fingerprint(
 COMMENT ON FUNCTION sample_fingerprint(regclass, text, text, jsonb, regclass) IS
 	'what a stream of draws depends on beside its arguments, for expect_fingerprint';
 
+CREATE FUNCTION mappedcoll_sample_size(
+	collection regclass,
+	batch_size integer,
+	weight_by text,
+	seed bigint,
+	step bigint,
+	n_steps bigint,
+	rank integer,
+	world_size integer,
+	replacement boolean,
+	filter text,
+	weights jsonb,
+	sampler regclass,
+	drop_last boolean,
+	expect_fingerprint text
+) RETURNS bigint
+	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL RESTRICTED COST 10000;
+COMMENT ON FUNCTION mappedcoll_sample_size(regclass, integer, text, bigint, bigint, bigint, integer, integer, boolean, text, jsonb, regclass, boolean, text) IS
+	'internal: sample_size';
+
+CREATE FUNCTION sample_size(
+	collection regclass,
+	weight_by text DEFAULT NULL,
+	filter text DEFAULT NULL,
+	weights jsonb DEFAULT NULL,
+	sampler regclass DEFAULT NULL
+) RETURNS bigint
+	LANGUAGE sql STABLE PARALLEL RESTRICTED COST 10000
+	AS $$
+		SELECT @extschema@.mappedcoll_sample_size($1, 1, $2, 0, 0, 1,
+			0, 1, true, $3, $4, $5, false, NULL)
+	$$;
+COMMENT ON FUNCTION sample_size(regclass, text, text, jsonb, regclass) IS
+	'number of rows that can be drawn: those of an epoch without replacement';
+
 CREATE FUNCTION create_sampler(name text, query text) RETURNS regclass
 	AS 'MODULE_PATHNAME', 'mappedcoll_create_sampler'
 	LANGUAGE C VOLATILE PARALLEL UNSAFE;

@@ -1,6 +1,6 @@
 /*
  * sample.c
- *		sample_batch and sample_rows: a row a draw.
+ *		sample_batch and sample_rows: a row a draw; sample_size: how many rows.
  *
  * Vectors are read one window at a time, so that a large batch of long
  * vectors needs no more memory than a small one; inside a window the reads
@@ -24,6 +24,7 @@
 
 PG_FUNCTION_INFO_V1(mappedcoll_sample_batch);
 PG_FUNCTION_INFO_V1(mappedcoll_sample_rows);
+PG_FUNCTION_INFO_V1(mappedcoll_sample_size);
 
 typedef struct SampleState
 {
@@ -164,4 +165,17 @@ mappedcoll_sample_rows(PG_FUNCTION_ARGS)
 	nulls[2] = code < 0;
 	SRF_RETURN_NEXT(call, HeapTupleGetDatum(heap_form_tuple(call->tuple_desc,
 															values, nulls)));
+}
+
+/*
+ * mappedcoll_sample_size
+ *		See sample_size in the SQL script: the arguments are those of a stream,
+ *		of which numbers do not matter.
+ */
+Datum
+mappedcoll_sample_size(PG_FUNCTION_ARGS)
+{
+	MappedcollStream *stream = mappedcoll_stream_begin(fcinfo);
+
+	PG_RETURN_INT64((int64) mappedcoll_sampler_n_rows(stream->sampler));
 }

@@ -8,7 +8,7 @@
 # What a failure leaves to look at is in build/test.
 #
 # Environment of the tests that use a server (layers regress, pgtap, tap,
-# differential, damage and recipes):
+# differential, damage, recipes and client):
 #	MC_DATA			a copy of test/data that the server can read
 #	MC_CORPUS		../shared/corpus, or a copy that the server can read; empty
 #					where there is none
@@ -19,7 +19,7 @@ lib=$(dirname "${BASH_SOURCE[0]}")
 . "$lib/deps.sh"
 . "$lib/cluster.sh"
 
-layers=(warnings unit sanitize valgrind fuzz source regress pgtap tap differential damage recipes)
+layers=(warnings unit sanitize valgrind fuzz source regress pgtap tap differential damage recipes client)
 passed=0
 failed=0
 skipped=0
@@ -302,18 +302,42 @@ layer_damage()
 		"$venv/bin/python" "$MC_ROOT/test/damage/damage.py" ${MC_DAMAGE:---files 250 --manifests 250}
 }
 
-# What the README's section on sampling says to do, as it stands; torch where
-# its CPU build can be had
-layer_recipes()
+# torch in build/venv, where its CPU build can be had; else MC_NO_TORCH says why not
+make_torch()
 {
-	local venv torch=2.13.0+cpu reason=
+	local torch=2.13.0+cpu
 
-	make_venv || return
+	export MC_NO_TORCH=
 	if ! "$venv/bin/python" -c 'import torch' 2>/dev/null &&
 		! "$venv/bin/pip" install -q --disable-pip-version-check "torch==$torch" >"$MC_TMP/pip.log" 2>&1; then
-		reason="torch $torch cannot be installed"
+		MC_NO_TORCH="torch $torch cannot be installed"
 	fi
-	MC_NO_TORCH=$reason "$venv/bin/python" -W ignore "$MC_ROOT/test/recipes/run.py"
+}
+
+# What the README's section on sampling says to do, as it stands
+layer_recipes()
+{
+	local venv
+
+	make_venv || return
+	make_torch
+	"$venv/bin/python" -W ignore "$MC_ROOT/test/recipes/run.py"
+}
+
+# The Python package: its types, then its tests
+layer_client()
+{
+	local venv
+
+	make_venv || return
+	make_torch
+	(
+		status=0
+		cd "$MC_ROOT/python" && export PYTHONPATH=$MC_ROOT/python || exit
+		"$venv/bin/python" -m mypy --cache-dir "$MC_ROOT/build/mypy" || status=1
+		"$venv/bin/python" -m pytest -q -p no:cacheprovider --durations 5 || status=1
+		exit "$status"
+	)
 }
 
 # Print a path of directory $1 that the server can read, or nothing

@@ -164,6 +164,13 @@ SELECT isnt(pg_temp.rows(3200, NULL, 1, 0), pg_temp.rows(3200, NULL, 1, 1), 'epo
 SELECT throws_ok($$SELECT * FROM sample_rows('coll', 3201, replacement => false, drop_last => true)$$, '55000', 'an epoch has fewer rows than one batch');
 SELECT throws_ok($$SELECT * FROM sample_rows('coll', 5, drop_last => true)$$, '22023', 'drop_last cannot be used with replacement');
 
+-- the number of rows of an epoch, however it is weighted
+SELECT is(sample_size('coll', by, filter, weights, sampler), (SELECT count(DISTINCT row_index) FROM sample_rows('coll', 10000, by, seed => 1,
+		filter => filter, weights => weights, sampler => sampler, replacement => false)), format('size: %s', v))
+FROM (VALUES (NULL, NULL, NULL::jsonb, NULL::regclass), ('cell_type', NULL, NULL, NULL), ('cell_type', $$sex = 'male'$$, NULL, NULL), (NULL, 'n_counts > 500', NULL, NULL),
+	('cell_type', NULL, '{"B cell": 2, "plasma cell": 0}', NULL), ('n_counts', NULL, '"value"', NULL), (NULL, $$sex = 'male'$$, NULL, 'by_donor')) AS v (by, filter, weights, sampler);
+SELECT throws_ok($$SELECT sample_size('coll', filter => 'false')$$, '55000', 'there is no row to sample');
+
 -- fingerprints
 CREATE TEMP TABLE prints AS SELECT name, print FROM (VALUES
 	('none', sample_fingerprint('coll')), ('cell_type', sample_fingerprint('coll', 'cell_type')), ('donor_id', sample_fingerprint('coll', 'donor_id')),

@@ -44,7 +44,7 @@ SELECT is_denied('regress_mc_none', q) FROM unnest(ARRAY[
 	'SELECT count(*) FROM sample_batch(''coll'', 4)', 'SELECT count(*) FROM sample_batch(''coll'', 4, ''cell_type'')',
 	'SELECT count(*) FROM mappedcoll_sample_batch(''coll'', 4, NULL, 1, 0, 1, 0, 1, true, NULL, NULL, NULL, false, NULL)',
 	'SELECT count(*) FROM sample_rows(''coll'', 4)', 'SELECT count(*) FROM sample_csr(''coll'', 4)', 'SELECT count(*) FROM sample_dense(''coll'', 4)',
-	'SELECT count(*) FROM fetch_csr(''coll'', ''{1}'')', 'SELECT sample_fingerprint(''coll'')',
+	'SELECT count(*) FROM fetch_csr(''coll'', ''{1}'')', 'SELECT sample_fingerprint(''coll'')', 'SELECT sample_size(''coll'')',
 	'SELECT count(*) FROM labels(''coll'', ''cell_type'')', 'SELECT count(*) FROM collection_files(''coll'')',
 	'SELECT count(*) FROM collection_vars(''coll'')', 'SELECT count(*) FROM measured_genes(''coll'')']) AS q;
 -- and no more to learn than that: neither columns nor conditions
