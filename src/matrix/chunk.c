@@ -2,9 +2,9 @@
  * chunk.c
  *		Read one chunk and undo its filters.
  *
- * The stored bytes are read into one of the matrix's two scratch buffers and
- * go back and forth between them; the last result is swapped with the buffer
- * of the source, where it stays for the next call.  So nothing is copied and
+ * The stored bytes are read into one of the workspace's two scratch buffers
+ * and go back and forth between them; the last result is swapped with the
+ * buffer of the source's slot, where it stays for the next call.  So nothing is copied and
  * no buffer is made anew.
  */
 #include <errno.h>
@@ -121,26 +121,27 @@ check_stored(const Matrix *matrix, const MatrixSource *source,
 	return true;
 }
 
-/* Read and decode into the scratch buffers; the result is in matrix->stored. */
+/* Read and decode into the scratch buffers; the result is in work->stored. */
 static bool
-decode_chunk(Matrix *matrix, MatrixSource *source, int fd,
+decode_chunk(Matrix *matrix, const MatrixSource *source, int fd,
 			 const ManifestChunk *entry, McError *err)
 {
 	size_t		room = codec_filter_room(source->array,
 										 (size_t) source->chunk_bytes,
 										 entry->size);
+	MatrixWorkspace *work = matrix->work;
 	uint8_t    *buffers[2];
 	int			result;
 
 	if (!check_stored(matrix, source, entry, err) ||
-		!matrix_buffer_reserve(&matrix->stored, room, err) ||
-		!matrix_buffer_reserve(&matrix->spare, room, err) ||
-		!matrix_read_bytes(matrix, source, fd, matrix->stored.bytes,
+		!matrix_buffer_reserve(&work->stored, room, err) ||
+		!matrix_buffer_reserve(&work->spare, room, err) ||
+		!matrix_read_bytes(matrix, source, fd, work->stored.bytes,
 						   entry->size, entry->address, err))
 		return false;
-	buffers[0] = matrix->stored.bytes;
-	buffers[1] = matrix->spare.bytes;
-	if (!codec_filter_decode(&matrix->codec, source->array,
+	buffers[0] = work->stored.bytes;
+	buffers[1] = work->spare.bytes;
+	if (!codec_filter_decode(&work->codec, source->array,
 							 entry->filter_mask, buffers, entry->size,
 							 (size_t) source->chunk_bytes, &result, err))
 		return mc_error_prefix(err, "%.100s%s: chunk at %llu", matrix->name,
@@ -148,30 +149,32 @@ decode_chunk(Matrix *matrix, MatrixSource *source, int fd,
 							   (unsigned long long) entry->address);
 	if (result == 1)
 	{
-		MatrixBuffer decoded = matrix->spare;
+		MatrixBuffer decoded = work->spare;
 
-		matrix->spare = matrix->stored;
-		matrix->stored = decoded;
+		work->spare = work->stored;
+		work->stored = decoded;
 	}
 	return true;
 }
 
 /* See internal.h. */
-bool
-matrix_chunk_decode(Matrix *matrix, MatrixSource *source, int fd,
+const uint8_t *
+matrix_chunk_decode(Matrix *matrix, const MatrixSource *source, int fd,
 					uint64_t chunk, McError *err)
 {
-	MatrixBuffer decoded;
+	MatrixWorkspace *work = matrix->work;
+	MatrixDecoded *decoded = &work->decoded[source->slot];
+	MatrixBuffer buffer;
 
-	if (source->has_decoded && source->decoded_chunk == chunk)
-		return true;
+	if (decoded->source == source && decoded->chunk == chunk)
+		return decoded->buffer.bytes;
 	if (!decode_chunk(matrix, source, fd, &source->chunks[chunk], err))
-		return false;
-	decoded = matrix->stored;
-	matrix->stored = source->decoded;
-	source->decoded = decoded;
-	source->has_decoded = true;
-	source->decoded_chunk = chunk;
+		return NULL;
+	buffer = work->stored;
+	work->stored = decoded->buffer;
+	decoded->buffer = buffer;
+	decoded->source = source;
+	decoded->chunk = chunk;
 	matrix->stats.chunks_decoded++;
-	return true;
+	return buffer.bytes;
 }

@@ -131,9 +131,9 @@ read_piece(const Gather *g, uint64_t address, uint64_t source, uint64_t count,
 			return false;
 		if (!g->source->straight)
 		{
-			if (!matrix_buffer_reserve(&matrix->stored, MAX_RUN, err))
+			if (!matrix_buffer_reserve(&matrix->work->stored, MAX_RUN, err))
 				return false;
-			buffer = matrix->stored.bytes;
+			buffer = matrix->work->stored.bytes;
 		}
 		if (!matrix_read_bytes(matrix, g->source, g->fd, buffer, bytes,
 							   address + source * size, err))
@@ -158,13 +158,13 @@ read_run(const Gather *g, uint64_t address, const MatrixPiece *pieces,
 	uint64_t	end = pieces[n - 1].source + pieces[n - 1].count;
 
 	if (!matrix_check_interrupt(matrix, err) ||
-		!matrix_buffer_reserve(&matrix->stored, MAX_RUN, err) ||
-		!matrix_read_bytes(matrix, g->source, g->fd, matrix->stored.bytes,
+		!matrix_buffer_reserve(&matrix->work->stored, MAX_RUN, err) ||
+		!matrix_read_bytes(matrix, g->source, g->fd, matrix->work->stored.bytes,
 						   (size_t) ((end - begin) * size),
 						   address + begin * size, err))
 		return false;
 	for (size_t p = 0; p < n; p++)
-		matrix_convert(g->source, (uint8_t *) matrix->stored.bytes +
+		matrix_convert(g->source, (uint8_t *) matrix->work->stored.bytes +
 					   (pieces[p].source - begin) * size, pieces[p].count,
 					   target_at(g, pieces[p].target));
 	return true;
@@ -241,9 +241,12 @@ gather_chunk(const Gather *g, uint64_t chunk, const MatrixPiece *pieces,
 	}
 	else
 	{
-		if (!matrix_chunk_decode(g->matrix, g->source, g->fd, chunk, err))
+		const uint8_t *decoded = matrix_chunk_decode(g->matrix, g->source,
+													 g->fd, chunk, err);
+
+		if (decoded == NULL)
 			return false;
-		gather_memory(g, pieces, n, g->source->decoded.bytes);
+		gather_memory(g, pieces, n, decoded);
 	}
 	return true;
 }
@@ -285,7 +288,7 @@ bool
 matrix_gather(Matrix *matrix, MatrixSource *source, int fd, void *target,
 			  McError *err)
 {
-	const MatrixPlan *plan = &matrix->plan;
+	const MatrixPlan *plan = &matrix->work->plan;
 	Gather		g = {matrix, source, fd, target,
 	source->exact ? sizeof(uint64_t) : sizeof(uint32_t)};
 

@@ -40,11 +40,18 @@ typedef struct MatrixSource
 	uint64_t	chunk_cols;		/* elements; not CHUNKED: dims[1] */
 	uint64_t	grid_cols;		/* chunks across; not CHUNKED: 1 */
 	uint64_t	chunk_bytes;	/* decoded; CHUNKED only */
-	/* the chunk decoded last, kept between calls */
-	bool		has_decoded;
-	uint64_t	decoded_chunk;
-	MatrixBuffer decoded;		/* owned */
+	int			slot;			/* of MatrixWorkspace.decoded, where its chunks go */
 } MatrixSource;
+
+/* The chunk that was decoded last of the sources that share a slot. */
+typedef struct MatrixDecoded
+{
+	const MatrixSource *source; /* NULL: nothing is there */
+	uint64_t	chunk;
+	MatrixBuffer buffer;
+} MatrixDecoded;
+
+#define MATRIX_SLOTS 3			/* data and indices of a layer, obsm */
 
 /* Elements of one chunk that one row needs. */
 typedef struct MatrixPiece
@@ -95,20 +102,11 @@ typedef struct MatrixOrder
 	size_t		same_capacity;
 } MatrixOrder;
 
-struct Matrix
+/* Memory of reads, kept between calls; of one matrix or shared by many. */
+struct MatrixWorkspace
 {
-	Manifest   *manifest;		/* borrowed */
-	const ManifestMatrixRecord *record; /* borrowed from it */
-	const char *name;			/* borrowed from it */
-	const uint64_t *indptr;		/* borrowed from it; CSR */
-	MatrixLimits limits;
-	const volatile sig_atomic_t *interrupt; /* borrowed, or NULL */
-	MatrixStats stats;
 	Codec codec;
-	MatrixSource data;
-	MatrixSource indices;		/* CSR */
-	/* scratch, reused between calls */
-	uint64_t	file_size;		/* of the call's descriptor */
+	MatrixDecoded decoded[MATRIX_SLOTS];
 	MatrixBuffer stored;		/* bytes as in the file */
 	MatrixBuffer spare;			/* between two filters */
 	MatrixBuffer sort;			/* keys */
@@ -126,6 +124,28 @@ struct Matrix
 	MatrixBuffer exact_values;	/* elements of such rows, 64 bits each */
 	MatrixBuffer exact_indices; /* their columns, int32 */
 };
+
+struct Matrix
+{
+	Manifest   *manifest;		/* borrowed */
+	const ManifestMatrixRecord *record; /* borrowed from it */
+	const char *name;			/* borrowed from it */
+	const uint64_t *indptr;		/* borrowed from it; CSR */
+	MatrixLimits limits;
+	const volatile sig_atomic_t *interrupt; /* borrowed, or NULL */
+	MatrixStats stats;
+	MatrixSource data;
+	MatrixSource indices;		/* CSR */
+	uint64_t	file_size;		/* of the call's descriptor */
+	MatrixWorkspace *work;		/* own, or borrowed */
+	MatrixWorkspace own;		/* until another one is shared */
+};
+
+/* --- workspace.c --- */
+
+/* Forget chunks that were decoded for a matrix, which is to be closed. */
+extern void matrix_workspace_forget(MatrixWorkspace *work,
+									const Matrix *matrix);
 
 /* At least n bytes in buffer; the content is not kept. */
 extern bool matrix_buffer_reserve(MatrixBuffer *buffer, size_t n,
@@ -184,10 +204,11 @@ extern bool matrix_read_bytes(Matrix *matrix, const MatrixSource *source,
 
 /*
  * The decoded bytes of a chunk that is allocated and filtered: read, decoded
- * and kept in source->decoded unless they are there already.
+ * and kept in the source's slot unless they are there already.  NULL: failed.
  */
-extern bool matrix_chunk_decode(Matrix *matrix, MatrixSource *source, int fd,
-								uint64_t chunk, McError *err);
+extern const uint8_t *matrix_chunk_decode(Matrix *matrix,
+										  const MatrixSource *source, int fd,
+										  uint64_t chunk, McError *err);
 
 /* Is no filter applied to this chunk? */
 extern bool matrix_chunk_is_raw(const MatrixSource *source, uint64_t chunk);

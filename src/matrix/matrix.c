@@ -132,6 +132,9 @@ matrix_open(Manifest *m, int i, const MatrixLimits *limits,
 	matrix->name = manifest_matrix_name(m, i);
 	matrix->limits = *limits;
 	matrix->interrupt = interrupt;
+	matrix->work = &matrix->own;
+	matrix->data.slot = i == 0 ? 0 : 2;
+	matrix->indices.slot = i == 0 ? 1 : 2;
 	if (!open_arrays(matrix, err))
 	{
 		matrix_close(matrix);
@@ -141,49 +144,23 @@ matrix_open(Manifest *m, int i, const MatrixLimits *limits,
 	return true;
 }
 
-/* Free what reads leave behind for the next one. */
-static void
-free_scratch(Matrix *matrix)
-{
-	MatrixOrder *order = &matrix->order;
-	MatrixPlan *plan = &matrix->plan;
-
-	codec_free(&matrix->codec);
-	matrix->data.has_decoded = false;
-	matrix->indices.has_decoded = false;
-	matrix_buffer_free(&matrix->data.decoded);
-	matrix_buffer_free(&matrix->indices.decoded);
-	matrix_buffer_free(&matrix->stored);
-	matrix_buffer_free(&matrix->spare);
-	matrix_buffer_free(&matrix->sort);
-	matrix_buffer_free(&matrix->dense);
-	matrix_buffer_free(&matrix->taken);
-	matrix_buffer_free(&matrix->exact_values);
-	matrix_buffer_free(&matrix->exact_indices);
-	mc_free(order->keys);
-	mc_free(order->first);
-	mc_free(order->same_as);
-	*order = (MatrixOrder) {0};
-	mc_free(plan->pieces);
-	mc_free(plan->groups);
-	*plan = (MatrixPlan) {NULL};
-	mc_free(matrix->spans);
-	matrix->spans = NULL;
-	matrix->spans_capacity = 0;
-	mc_free(matrix->repeated);
-	matrix->repeated = NULL;
-	matrix->repeated_capacity = 0;
-	matrix_rows_reset(&matrix->rows);
-}
-
 /* See matrix.h. */
 void
 matrix_close(Matrix *matrix)
 {
 	if (matrix == NULL)
 		return;
-	free_scratch(matrix);
+	matrix_workspace_forget(matrix->work, matrix);
+	matrix_workspace_trim(&matrix->own, 0);
 	mc_free(matrix);
+}
+
+/* See matrix.h. */
+void
+matrix_share(Matrix *matrix, MatrixWorkspace *work)
+{
+	matrix_workspace_trim(&matrix->own, 0);
+	matrix->work = work;
 }
 
 /* See matrix.h. */
@@ -301,10 +278,10 @@ static bool
 gather_rows(Matrix *matrix, MatrixSource *source, int fd,
 			const MatrixRows *out, void *target, McError *err)
 {
-	const MatrixOrder *order = &matrix->order;
+	const MatrixOrder *order = &matrix->work->order;
 	uint64_t	last = 0;
 
-	matrix_plan_clear(&matrix->plan);
+	matrix_plan_clear(&matrix->work->plan);
 	for (size_t u = 0; u < order->n_distinct; u++)
 	{
 		uint64_t	begin = matrix->indptr[order->keys[u]];
@@ -315,11 +292,11 @@ gather_rows(Matrix *matrix, MatrixSource *source, int fd,
 							"row %llu", matrix->name,
 							(unsigned long long) order->keys[u]);
 		last = end;
-		if (!matrix_plan_range(&matrix->plan, source, begin, end,
+		if (!matrix_plan_range(&matrix->work->plan, source, begin, end,
 							   (uint64_t) out->indptr[order->first[u]], err))
 			return false;
 	}
-	return matrix_plan_finish(&matrix->plan, source, err) &&
+	return matrix_plan_finish(&matrix->work->plan, source, err) &&
 		matrix_gather(matrix, source, fd, target, err);
 }
 
@@ -328,7 +305,7 @@ static bool
 assemble_rows(Matrix *matrix, const MatrixColumns *columns,
 			  const uint64_t *rows, size_t n, MatrixRows *out, McError *err)
 {
-	const uint32_t *same_as = matrix->order.same_as;
+	const uint32_t *same_as = matrix->work->order.same_as;
 	int64_t		raw = 0;		/* where the raw entries of row i begin */
 	int64_t		end = 0;		/* of the rows that are done; <= raw */
 
@@ -370,7 +347,7 @@ static bool
 read_sparse(Matrix *matrix, int fd, const uint64_t *rows, size_t n,
 			const MatrixColumns *columns, MatrixRows *out, McError *err)
 {
-	matrix->n_repeated = 0;
+	matrix->work->n_repeated = 0;
 	return place_rows(matrix, rows, n, out, err) &&
 		gather_rows(matrix, &matrix->indices, fd, out, out->indices, err) &&
 		gather_rows(matrix, &matrix->data, fd, out, out->values, err) &&
@@ -401,12 +378,12 @@ matrix_read_rows(Matrix *matrix, int fd, const uint64_t *rows, size_t n,
 	return done;
 }
 
-/* A sparse matrix, dense: by way of matrix->rows. */
+/* A sparse matrix, dense: by way of matrix->work->rows. */
 static bool
 read_sparse_dense(Matrix *matrix, int fd, const uint64_t *rows, size_t n,
 				  const MatrixColumns *columns, float *out, McError *err)
 {
-	MatrixRows *sparse = &matrix->rows;
+	MatrixRows *sparse = &matrix->work->rows;
 
 	if (!matrix_rows_reserve(sparse, n, err) ||
 		!read_sparse(matrix, fd, rows, n, columns, sparse, err))
@@ -438,30 +415,4 @@ matrix_read_dense(Matrix *matrix, int fd, const uint64_t *rows, size_t n,
 	if (matrix->record->kind == MANIFEST_DENSE)
 		return matrix_dense_read_dense(matrix, fd, &columns, out, err);
 	return read_sparse_dense(matrix, fd, rows, n, &columns, out, err);
-}
-
-/*
- * Bytes that a matrix holds for the next read.  Rows and spans are passed
- * over: what they take is little beside the pieces of their plan.
- */
-static size_t
-held_bytes(const Matrix *matrix)
-{
-	return matrix->codec.scratch_capacity +
-		matrix->data.decoded.capacity + matrix->indices.decoded.capacity +
-		matrix->stored.capacity + matrix->spare.capacity +
-		matrix->sort.capacity + matrix->dense.capacity +
-		matrix->exact_values.capacity + matrix->exact_indices.capacity +
-		matrix->plan.pieces_capacity * sizeof(MatrixPiece) +
-		matrix->plan.groups_capacity * sizeof(MatrixGroup) +
-		matrix->rows.entries_capacity * sizeof(int32_t) +
-		matrix->rows.values_capacity * sizeof(float);
-}
-
-/* See matrix.h. */
-void
-matrix_trim(Matrix *matrix, size_t max_bytes)
-{
-	if (held_bytes(matrix) > max_bytes)
-		free_scratch(matrix);
 }

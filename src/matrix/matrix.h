@@ -17,6 +17,7 @@
 #include "manifest/reader.h"
 
 typedef struct Matrix Matrix;
+typedef struct MatrixWorkspace MatrixWorkspace;
 
 /*
  * Rows in compressed sparse row form.  Row i has the entries indptr[i] to
@@ -105,9 +106,20 @@ extern bool matrix_read_dense(Matrix *matrix, int fd, const uint64_t *rows,
 extern void matrix_rows_reset(MatrixRows *rows);
 
 /*
- * Free the scratch memory and the decoded chunks that a matrix keeps between
- * calls if they are more than max_bytes; the next call makes them anew.
+ * Memory that reads need and keep between calls.  A matrix has one of its
+ * own; matrix_share makes it use another one, which many matrices can share
+ * while not more than one of them is read at a time.  It must outlive them.
+ * Functions below that fail do so with NO_MEMORY.
  */
+extern MatrixWorkspace *matrix_workspace_create(McError *err);
+extern void matrix_workspace_free(MatrixWorkspace *work);	/* NULL is allowed */
+extern void matrix_share(Matrix *matrix, MatrixWorkspace *work);
+
+/*
+ * Free what a workspace, or that of a matrix, holds between calls if it is
+ * more than max_bytes; the next call makes it anew.
+ */
+extern void matrix_workspace_trim(MatrixWorkspace *work, size_t max_bytes);
 extern void matrix_trim(Matrix *matrix, size_t max_bytes);
 
 #endif							/* MC_MATRIX_MATRIX_H */

@@ -51,7 +51,7 @@ matrix_sort_keys(uint64_t *keys, uint64_t *temp, size_t n, int shift)
 static bool
 reserve_order(Matrix *matrix, size_t n, McError *err)
 {
-	MatrixOrder *order = &matrix->order;
+	MatrixOrder *order = &matrix->work->order;
 	uint64_t	bytes;
 
 	if (!mc_multiply(n, sizeof(uint64_t), &bytes) || n > UINT32_MAX)
@@ -62,7 +62,7 @@ reserve_order(Matrix *matrix, size_t n, McError *err)
 				   sizeof(uint32_t), err) &&
 		mc_reserve((void **) &order->same_as, &order->same_capacity, n,
 				   sizeof(uint32_t), err) &&
-		matrix_buffer_reserve(&matrix->sort, (size_t) bytes, err);
+		matrix_buffer_reserve(&matrix->work->sort, (size_t) bytes, err);
 }
 
 /* See internal.h. */
@@ -70,7 +70,7 @@ bool
 matrix_order_rows(Matrix *matrix, const uint64_t *rows, size_t n,
 				  McError *err)
 {
-	MatrixOrder *order = &matrix->order;
+	MatrixOrder *order = &matrix->work->order;
 	uint64_t	n_rows = matrix->record->n_rows;
 	bool		ascending = true;
 
@@ -86,7 +86,7 @@ matrix_order_rows(Matrix *matrix, const uint64_t *rows, size_t n,
 		order->keys[i] = rows[i] << 32 | i;
 	}
 	if (!ascending)
-		matrix_sort_keys(order->keys, matrix->sort.bytes, n, 32);
+		matrix_sort_keys(order->keys, matrix->work->sort.bytes, n, 32);
 	for (size_t i = 0; i < n; i++)
 	{
 		uint64_t	row = order->keys[i] >> 32;

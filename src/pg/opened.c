@@ -27,7 +27,8 @@
 #include "pg/sampler.h"
 #include "pg/versions.h"
 
-#define IDLE_MATRIX_BYTES	(512 * 1024)	/* that an idle matrix may hold */
+#define IDLE_WORK_BYTES		(8 * 1024 * 1024)	/* of reads, kept between
+												 * statements */
 
 static List *all_opened = NIL;	/* in TopMemoryContext */
 
@@ -52,7 +53,6 @@ close_matrices(MappedcollOpened *opened)
 			opened->matrices[i][j] = NULL;
 		}
 	}
-	opened->last_matrix = NULL;
 }
 
 /* Free what is not PostgreSQL's; the reset callback of opened->context. */
@@ -66,6 +66,7 @@ release_opened(void *arg)
 	mappedcoll_row_weights_release(opened);
 	mappedcoll_labels_release(opened);
 	close_matrices(opened);
+	matrix_workspace_free(opened->work);
 	collection_free(opened->collection);
 	for (int i = 0; i < opened->n_files; i++)
 		if (opened->manifests != NULL)
@@ -109,7 +110,11 @@ drop_stale(void)
 static void
 unhold(void *arg)
 {
-	((MappedcollOpened *) arg)->users--;
+	MappedcollOpened *opened = arg;
+
+	opened->users--;
+	if (opened->users == 0 && opened->work != NULL)
+		matrix_workspace_trim(opened->work, IDLE_WORK_BYTES);
 }
 
 /* Keep opened until context is reset. */
@@ -387,6 +392,33 @@ mappedcoll_fail(MappedcollOpened *opened, int file, const McError *err)
 	mappedcoll_retry_or_raise(err, path);
 }
 
+/* Open matrix number i of a file. */
+static Matrix *
+open_matrix(MappedcollOpened *opened, int file, int i)
+{
+	MatrixLimits limits;
+	Matrix	   *matrix;
+	McError		err;
+
+	limits.max_chunk_bytes = (size_t) mappedcoll_max_chunk_size * 1024;
+	limits.max_read_bytes = MaxAllocSize;
+	mc_error_init(&err);
+	if (opened->work == NULL)
+		opened->work = matrix_workspace_create(&err);
+	while (opened->work == NULL ||
+		   !matrix_open(opened->manifests[file], i, &limits,
+						&InterruptPending, &matrix, &err))
+	{
+		if (err.code == MC_LIMIT)
+			mappedcoll_raise_hint(&err, opened->options->files[file],
+								  "Raise mappedcoll.max_chunk_size, or write "
+								  "the file with smaller chunks.");
+		mappedcoll_fail(opened, file, &err);
+	}
+	matrix_share(matrix, opened->work);
+	return matrix;
+}
+
 /* See opened.h. */
 Matrix *
 mappedcoll_matrix(MappedcollOpened *opened, int file, int i)
@@ -399,27 +431,7 @@ mappedcoll_matrix(MappedcollOpened *opened, int file, int i)
 		opened->chunk_limit = mappedcoll_max_chunk_size;
 	}
 	if (*slot == NULL)
-	{
-		MatrixLimits limits;
-		McError		err;
-
-		limits.max_chunk_bytes = (size_t) mappedcoll_max_chunk_size * 1024;
-		limits.max_read_bytes = MaxAllocSize;
-		mc_error_init(&err);
-		if (!matrix_open(opened->manifests[file], i, &limits,
-						 &InterruptPending, slot, &err))
-		{
-			if (err.code == MC_LIMIT)
-				mappedcoll_raise_hint(&err, opened->options->files[file],
-									  "Raise mappedcoll.max_chunk_size, or "
-									  "write the file with smaller chunks.");
-			mappedcoll_fail(opened, file, &err);
-		}
-	}
-	/* of many files with large chunks, one at a time keeps a decoded one */
-	if (opened->last_matrix != NULL && opened->last_matrix != *slot)
-		matrix_trim(opened->last_matrix, IDLE_MATRIX_BYTES);
-	opened->last_matrix = *slot;
+		*slot = open_matrix(opened, file, i);
 	return *slot;
 }
 

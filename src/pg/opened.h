@@ -37,8 +37,7 @@ typedef struct MappedcollOpened
 	Collection *collection;		/* owned */
 	Matrix   ***matrices;		/* owned [n_files][matrices], NULL = not open */
 	int			chunk_limit;	/* mappedcoll.max_chunk_size they obey */
-	Matrix	   *last_matrix;	/* one of them: the only one that may hold a
-								 * lot of memory */
+	MatrixWorkspace *work;		/* owned; theirs, NULL = none is open yet */
 	List	   *labels;			/* MappedcollLabelEntry, see labels.c */
 	List	   *weights;		/* MappedcollKeptWeights, see rowweights.c */
 	struct MappedcollOrder *order;	/* of an epoch, or NULL; see sampler.c */
