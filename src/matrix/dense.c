@@ -281,7 +281,6 @@ read_merged(Matrix *matrix, int fd, const MatrixColumns *columns, float *out,
 	if (!make_spans(matrix, columns, &n_spans, err) ||
 		!matrix_entries_reserve(entries, columns->n_cols + 1, err))
 		return false;
-	memset(out, 0, order->n * (size_t) columns->n_out * sizeof(float));
 	for (size_t from = 0; from < order->n_distinct; from = to)
 	{
 		if (!next_block(matrix, fd, from, n_spans, &to, err))
@@ -291,6 +290,7 @@ read_merged(Matrix *matrix, int fd, const MatrixColumns *columns, float *out,
 			float	   *row = out + order->first[u] * columns->n_out;
 			size_t		n;
 
+			memset(row, 0, (size_t) columns->n_out * sizeof(float));
 			if (!take_nonzero(matrix, columns, n_spans, u - from,
 							  entries->indices, entries->values, &n, err))
 				return false;
@@ -312,13 +312,14 @@ read_mapped(Matrix *matrix, int fd, const MatrixColumns *columns, float *out,
 
 	if (!make_spans(matrix, columns, &n_spans, err))
 		return false;
-	memset(out, 0, order->n * (size_t) columns->n_out * sizeof(float));
 	for (size_t from = 0; from < order->n_distinct; from = to)
 	{
 		if (!next_block(matrix, fd, from, n_spans, &to, err))
 			return false;
 		for (size_t u = from; u < to; u++)
 		{
+			memset(out + order->first[u] * columns->n_out, 0,
+				   (size_t) columns->n_out * sizeof(float));
 			if (!matrix_assemble_dense(columns, matrix->work->spans, n_spans,
 									   (float *) matrix->work->dense.bytes +
 									   (u - from) * columns->n_cols,
@@ -345,7 +346,7 @@ read_straight(Matrix *matrix, int fd, const MatrixColumns *columns,
 /* See internal.h. */
 bool
 matrix_dense_read_dense(Matrix *matrix, int fd, const MatrixColumns *columns,
-						float *out, McError *err)
+						const uint32_t *places, float *out, McError *err)
 {
 	const MatrixOrder *order = &matrix->work->order;
 	size_t		n_out = (size_t) columns->n_out;
@@ -366,10 +367,13 @@ matrix_dense_read_dense(Matrix *matrix, int fd, const MatrixColumns *columns,
 			read_straight(matrix, fd, columns, out, err);
 	if (!done)
 		return false;
-	for (size_t i = 0; i < order->n; i++)
+	for (size_t i = 0; i < order->n && order->n_distinct < order->n; i++)
 	{
-		if (order->same_as[i] != i)
-			memcpy(out + i * n_out, out + order->same_as[i] * n_out,
+		size_t		same = order->same_as[i];
+
+		if (same != i)
+			memcpy(out + (places != NULL ? places[i] : i) * n_out,
+				   out + (places != NULL ? places[same] : same) * n_out,
 				   n_out * sizeof(float));
 	}
 	return true;

@@ -272,7 +272,7 @@ batch_end(const Matrix *matrix, size_t from, uint64_t *n_entries)
 /* Sum the noted rows [from, to), which have been read again. */
 static bool
 sum_batch(Matrix *matrix, const MatrixColumns *columns, size_t from,
-		  size_t to, MatrixRows *out, McError *err)
+		  size_t to, const MatrixTarget *target, McError *err)
 {
 	const int32_t *indices = matrix->work->exact_indices.bytes;
 	const uint64_t *elements = matrix->work->exact_values.bytes;
@@ -281,13 +281,13 @@ sum_batch(Matrix *matrix, const MatrixColumns *columns, size_t from,
 	{
 		uint64_t	row = matrix->work->repeated[r] >> 32;
 		uint32_t	place = (uint32_t) matrix->work->repeated[r];
-		int64_t		begin = out->indptr[place];
+		uint64_t	begin = target->begin[place];
 		size_t		n = (size_t) (matrix->indptr[row + 1] -
 								  matrix->indptr[row]);
 
 		if (!sum_row(matrix, columns, row, indices, elements, n,
-					 out->indices + begin, out->values + begin,
-					 (size_t) (out->indptr[place + 1] - begin), err))
+					 target->indices + begin, target->values + begin,
+					 target->counts[place], err))
 			return false;
 		indices += n;
 		elements += n;
@@ -298,9 +298,8 @@ sum_batch(Matrix *matrix, const MatrixColumns *columns, size_t from,
 /* See internal.h. */
 bool
 matrix_sum_duplicates(Matrix *matrix, int fd, const MatrixColumns *columns,
-					  MatrixRows *out, McError *err)
+					  const MatrixTarget *target, McError *err)
 {
-	const MatrixOrder *order = &matrix->work->order;
 	size_t		n = matrix->work->n_repeated;
 	uint64_t	n_entries;
 	size_t		to;
@@ -308,25 +307,16 @@ matrix_sum_duplicates(Matrix *matrix, int fd, const MatrixColumns *columns,
 	if (n == 0)
 		return true;
 	/* no overflow: there are as many keys already */
-	if (!matrix_buffer_reserve(&matrix->work->sort, n * sizeof(uint64_t), err))
+	if (!matrix_buffer_reserve(&matrix->work->sort, n * sizeof(uint64_t),
+							   err))
 		return false;
 	matrix_sort_keys(matrix->work->repeated, matrix->work->sort.bytes, n, 32);
 	for (size_t from = 0; from < n; from = to)
 	{
 		to = batch_end(matrix, from, &n_entries);
 		if (!read_again(matrix, fd, from, to, n_entries, err) ||
-			!sum_batch(matrix, columns, from, to, out, err))
+			!sum_batch(matrix, columns, from, to, target, err))
 			return false;
-	}
-	/* rows that were asked for again are copies of the first */
-	for (size_t i = 0; i < order->n; i++)
-	{
-		int64_t		first = out->indptr[order->same_as[i]];
-		int64_t		begin = out->indptr[i];
-
-		if (order->same_as[i] != i)
-			memcpy(out->values + begin, out->values + first,
-				   (size_t) (out->indptr[i + 1] - begin) * sizeof(float));
 	}
 	return true;
 }

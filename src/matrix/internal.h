@@ -112,13 +112,14 @@ struct MatrixWorkspace
 	MatrixBuffer sort;			/* keys */
 	MatrixBuffer dense;			/* raw values of dense rows */
 	MatrixBuffer taken;			/* a bit for each column of the result */
+	MatrixBuffer lengths;		/* entries of each row */
 	MatrixOrder order;
 	MatrixPlan	plan;
 	MatrixSpan *spans;			/* owned */
 	size_t		spans_capacity;
 	MatrixRows	rows;			/* intermediate result */
 	uint64_t   *repeated;		/* owned; rows with duplicates of a call: row
-								 * number << 32 | first place asked for */
+								 * number << 32 | place */
 	size_t		n_repeated;
 	size_t		repeated_capacity;
 	MatrixBuffer exact_values;	/* elements of such rows, 64 bits each */
@@ -167,6 +168,9 @@ extern void matrix_sort_keys(uint64_t *keys, uint64_t *temp, size_t n,
 /* Fill matrix->order.  Fails with INVALID (a row out of range), ... */
 extern bool matrix_order_rows(Matrix *matrix, const uint64_t *rows, size_t n,
 							  McError *err);
+
+/* Let first hold places[i] instead of i; places may be NULL. */
+extern void matrix_order_place(MatrixOrder *order, const uint32_t *places);
 
 /* --- plan.c --- */
 
@@ -287,17 +291,17 @@ extern bool matrix_assemble_dense(const MatrixColumns *columns,
 /* The sum, or its rounding to float, if it is no NaN; else one NaN for all. */
 extern float matrix_canonical(double sum);
 
-/* Note that a row, first asked for at place, has duplicates. */
+/* Note that a row, which goes to place, has duplicates. */
 extern bool matrix_note_duplicates(Matrix *matrix, uint64_t row, size_t place,
 								   McError *err);
 
 /*
- * Set the values of the rows that were noted to sums of exact elements; out
- * is the finished result of matrix->order.
+ * Set the values of the rows that were noted to sums of exact elements; the
+ * target has them in their places, assembled.
  */
 extern bool matrix_sum_duplicates(Matrix *matrix, int fd,
 								  const MatrixColumns *columns,
-								  MatrixRows *out, McError *err);
+								  const MatrixTarget *target, McError *err);
 
 /*
  * The entries of a dense row read exact, as matrix_assemble_nonzero makes
@@ -309,15 +313,33 @@ extern bool matrix_sum_nonzero(Matrix *matrix, const MatrixColumns *columns,
 							   float *out_values, size_t *n_out,
 							   McError *err);
 
+/* --- sparse.c --- */
+
+/* matrix_read_rows of a sparse matrix, rows ordered. */
+extern bool matrix_sparse_read_rows(Matrix *matrix, int fd,
+									const uint64_t *rows, size_t n,
+									const MatrixColumns *columns,
+									MatrixRows *out, McError *err);
+
 /* --- dense.c --- */
 
-/* matrix_read_rows and matrix_read_dense of a dense matrix, rows ordered. */
+/*
+ * matrix_read_rows and matrix_read_dense_at of a dense matrix, rows ordered
+ * (and placed).
+ */
 extern bool matrix_dense_read_rows(Matrix *matrix, int fd,
 								   const MatrixColumns *columns,
 								   MatrixRows *out, McError *err);
 extern bool matrix_dense_read_dense(Matrix *matrix, int fd,
-									const MatrixColumns *columns, float *out,
+									const MatrixColumns *columns,
+									const uint32_t *places, float *out,
 									McError *err);
+
+/* --- matrix.c --- */
+
+/* What every read begins with: columns, rows in order, the file's size. */
+extern bool matrix_begin_read(Matrix *matrix, int fd, const uint64_t *rows,
+							  size_t n, MatrixColumns *columns, McError *err);
 
 /* Room for n rows, or for n entries, in rows. */
 extern bool matrix_rows_reserve(MatrixRows *rows, size_t n, McError *err);

@@ -106,6 +106,55 @@ extern bool matrix_read_dense(Matrix *matrix, int fd, const uint64_t *rows,
 extern void matrix_rows_reset(MatrixRows *rows);
 
 /*
+ * A sparse matrix's entries, right where the caller wants them: the row at
+ * place p has room for its stored entries (matrix_count_entries) from begin[p]
+ * on, of which counts[p] are used in the end, as many unless a map leaves some
+ * out or duplicates are summed.  All memory is the caller's.  Rows of several
+ * matrices can share a target.
+ */
+typedef struct MatrixTarget
+{
+	int32_t    *indices;
+	float	   *values;
+	const uint64_t *begin;		/* [places] */
+	uint32_t   *counts;			/* [places] */
+} MatrixTarget;
+
+/*
+ * counts[p] = the entries stored for row rows[i], where p is places[i], or i
+ * if places is NULL.  Of a matrix that is not sparse: 0.  Fails with INVALID
+ * (there is no such row), CORRUPT.
+ */
+extern bool matrix_count_entries(const Matrix *matrix, const uint64_t *rows,
+								 size_t n, const uint32_t *places,
+								 uint32_t *counts, McError *err);
+
+/* Is this matrix stored by compressed rows (true) or dense? */
+extern bool matrix_is_sparse(const Matrix *matrix);
+
+/*
+ * Must parts of the h5ad file be decoded to read it?  If so, rows that share
+ * a chunk are better read together.
+ */
+extern bool matrix_is_encoded(const Matrix *matrix);
+
+/*
+ * matrix_read_rows of a sparse matrix to a target.  Row rows[i] goes to place
+ * places[i] (to place i if places is NULL).  After a failure the target's
+ * contents are undefined.
+ */
+extern bool matrix_read_entries(Matrix *matrix, int fd, const uint64_t *rows,
+								size_t n, const uint32_t *places,
+								const int32_t *column_map, uint64_t n_out,
+								const MatrixTarget *target, McError *err);
+
+/* matrix_read_dense with places: row rows[i] goes to out + places[i] * n_out. */
+extern bool matrix_read_dense_at(Matrix *matrix, int fd, const uint64_t *rows,
+								 size_t n, const uint32_t *places,
+								 const int32_t *column_map, uint64_t n_out,
+								 float *out, McError *err);
+
+/*
  * Memory that reads need and keep between calls.  A matrix has one of its
  * own; matrix_share makes it use another one, which many matrices can share
  * while not more than one of them is read at a time.  It must outlive them.

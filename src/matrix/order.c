@@ -56,6 +56,9 @@ reserve_order(Matrix *matrix, size_t n, McError *err)
 
 	if (!mc_multiply(n, sizeof(uint64_t), &bytes) || n > UINT32_MAX)
 		return mc_error(err, MC_LIMIT, "too many rows in one read");
+	if (matrix->record->n_rows > UINT32_MAX)
+		return mc_error(err, MC_LIMIT, "%.100s has more than 2^32 rows",
+						matrix->name);
 	return mc_reserve((void **) &order->keys, &order->keys_capacity, n,
 					  sizeof(uint64_t), err) &&
 		mc_reserve((void **) &order->first, &order->first_capacity, n,
@@ -103,4 +106,12 @@ matrix_order_rows(Matrix *matrix, const uint64_t *rows, size_t n,
 	}
 	order->n = n;
 	return true;
+}
+
+/* See internal.h. */
+void
+matrix_order_place(MatrixOrder *order, const uint32_t *places)
+{
+	for (size_t u = 0; places != NULL && u < order->n_distinct; u++)
+		order->first[u] = places[order->first[u]];
 }

@@ -76,6 +76,7 @@ matrix_workspace_trim(MatrixWorkspace *work, size_t max_bytes)
 	matrix_buffer_free(&work->sort);
 	matrix_buffer_free(&work->dense);
 	matrix_buffer_free(&work->taken);
+	matrix_buffer_free(&work->lengths);
 	matrix_buffer_free(&work->exact_values);
 	matrix_buffer_free(&work->exact_indices);
 	mc_free(work->order.keys);
