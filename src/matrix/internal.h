@@ -41,6 +41,8 @@ typedef struct MatrixSource
 	uint64_t	grid_cols;		/* chunks across; not CHUNKED: 1 */
 	uint64_t	chunk_bytes;	/* decoded; CHUNKED only */
 	int			slot;			/* of MatrixWorkspace.decoded, where its chunks go */
+	uint8_t    *verified;		/* owned, or NULL: a bit for each chunk that was
+								 * decoded as a whole, its checksum seen */
 } MatrixSource;
 
 /* The chunk that was decoded last of the sources that share a slot. */
@@ -48,6 +50,8 @@ typedef struct MatrixDecoded
 {
 	const MatrixSource *source; /* NULL: nothing is there */
 	uint64_t	chunk;
+	size_t		valid;			/* bytes, from the first */
+	bool		planar;			/* still shuffled: see codec_unshuffle */
 	MatrixBuffer buffer;
 } MatrixDecoded;
 
@@ -107,6 +111,7 @@ struct MatrixWorkspace
 {
 	Codec codec;
 	MatrixDecoded decoded[MATRIX_SLOTS];
+	uint32_t	warm;			/* reads in a row out of the page cache */
 	MatrixBuffer stored;		/* bytes as in the file */
 	MatrixBuffer spare;			/* between two filters */
 	MatrixBuffer sort;			/* keys */
@@ -133,8 +138,10 @@ struct Matrix
 	const char *name;			/* borrowed from it */
 	const uint64_t *indptr;		/* borrowed from it; CSR */
 	MatrixLimits limits;
+	bool		partial;		/* see matrix_decode_partially */
 	const volatile sig_atomic_t *interrupt; /* borrowed, or NULL */
 	MatrixStats stats;
+	uint64_t	n_reads;		/* preads so far */
 	MatrixSource data;
 	MatrixSource indices;		/* CSR */
 	uint64_t	file_size;		/* of the call's descriptor */
@@ -207,15 +214,41 @@ extern bool matrix_read_bytes(Matrix *matrix, const MatrixSource *source,
 							  McError *err);
 
 /*
- * The decoded bytes of a chunk that is allocated and filtered: read, decoded
- * and kept in the source's slot unless they are there already.  NULL: failed.
+ * A chunk that is allocated and filtered: read, decoded and kept in the slot
+ * of its source unless it is there already.  At least its first wanted bytes
+ * are valid.  NULL: see err.  Until the next call.
  */
-extern const uint8_t *matrix_chunk_decode(Matrix *matrix,
-										  const MatrixSource *source, int fd,
-										  uint64_t chunk, McError *err);
+extern const MatrixDecoded *matrix_chunk_decode(Matrix *matrix,
+												MatrixSource *source, int fd,
+												uint64_t chunk, size_t wanted,
+												McError *err);
+
+/* The clock of MatrixStats: nanoseconds from some point in the past. */
+extern uint64_t matrix_clock(void);
 
 /* Is no filter applied to this chunk? */
 extern bool matrix_chunk_is_raw(const MatrixSource *source, uint64_t chunk);
+
+/* --- announce.c --- */
+
+#define MATRIX_MAX_GAP 4096		/* bytes read in vain rather than seek */
+
+/*
+ * Reads that took ns nanoseconds for n pieces of bytes in all were, or were
+ * not, served from the page cache.
+ */
+extern void matrix_note_reads(Matrix *matrix, uint64_t n, uint64_t bytes,
+							  uint64_t ns);
+
+/* Announce pieces, ascending, of a region without filters at address. */
+extern void matrix_announce_pieces(const MatrixSource *source, int fd,
+								   const MatrixPiece *pieces, size_t n,
+								   uint64_t address);
+
+/* Announce what a group of a chunked array needs. */
+extern void matrix_announce_group(const MatrixSource *source, int fd,
+								  const MatrixPlan *plan,
+								  const MatrixGroup *group);
 
 /* --- convert.c --- */
 

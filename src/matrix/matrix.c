@@ -125,6 +125,7 @@ matrix_open(Manifest *m, int i, const MatrixLimits *limits,
 	matrix->record = manifest_matrix(m, i);
 	matrix->name = manifest_matrix_name(m, i);
 	matrix->limits = *limits;
+	matrix->partial = true;
 	matrix->interrupt = interrupt;
 	matrix->work = &matrix->own;
 	matrix->data.slot = i == 0 ? 0 : 2;
@@ -146,6 +147,8 @@ matrix_close(Matrix *matrix)
 		return;
 	matrix_workspace_forget(matrix->work, matrix);
 	matrix_workspace_trim(&matrix->own, 0);
+	mc_free(matrix->data.verified);
+	mc_free(matrix->indices.verified);
 	mc_free(matrix);
 }
 
@@ -155,6 +158,13 @@ matrix_share(Matrix *matrix, MatrixWorkspace *work)
 {
 	matrix_workspace_trim(&matrix->own, 0);
 	matrix->work = work;
+}
+
+/* See matrix.h. */
+void
+matrix_decode_partially(Matrix *matrix, bool on)
+{
+	matrix->partial = on;
 }
 
 /* See matrix.h. */

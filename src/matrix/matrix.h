@@ -51,6 +51,8 @@ typedef struct MatrixStats
 	uint64_t	bytes_read;		/* from the h5ad file: what the manifest holds
 								 * (STORED, COMPACT) does not count */
 	uint64_t	chunks_decoded;
+	uint64_t	read_ns;		/* nanoseconds in reads of the h5ad file ... */
+	uint64_t	decode_ns;		/* ... and in decoding chunks */
 } MatrixStats;
 
 /*
@@ -66,6 +68,14 @@ extern bool matrix_open(Manifest *m, int i, const MatrixLimits *limits,
 						McError *err);
 extern void matrix_close(Matrix *matrix);	/* NULL is allowed */
 extern const MatrixStats *matrix_stats(const Matrix *matrix);
+
+/*
+ * Decode (on, as after matrix_open) no more of a chunk than a read needs, or
+ * (off) whole chunks.  On: a chunk whose only filter is deflate is inflated
+ * as a whole the first time, which checks it, and later up to the last byte
+ * needed; shuffled bytes are put into order where they are needed only.
+ */
+extern void matrix_decode_partially(Matrix *matrix, bool on);
 
 /*
  * Read n rows (any order, repeats allowed; each below the matrix's rows) from
@@ -123,7 +133,7 @@ typedef struct MatrixTarget
 /*
  * counts[p] = the entries stored for row rows[i], where p is places[i], or i
  * if places is NULL.  Of a matrix that is not sparse: 0.  Fails with INVALID
- * (there is no such row), CORRUPT.
+ * (there is no such row), LIMIT (one is longer than max_read_bytes), CORRUPT.
  */
 extern bool matrix_count_entries(const Matrix *matrix, const uint64_t *rows,
 								 size_t n, const uint32_t *places,
@@ -148,6 +158,14 @@ extern bool matrix_read_entries(Matrix *matrix, int fd, const uint64_t *rows,
 								const int32_t *column_map, uint64_t n_out,
 								const MatrixTarget *target, McError *err);
 
+/*
+ * Let the kernel fetch what n rows, ascending and distinct, will need from the
+ * h5ad file open on fd.  Rows that cannot be read are no error here; fails
+ * with NO_MEMORY.
+ */
+extern bool matrix_announce_rows(Matrix *matrix, int fd, const uint64_t *rows,
+								 size_t n, McError *err);
+
 /* matrix_read_dense with places: row rows[i] goes to out + places[i] * n_out. */
 extern bool matrix_read_dense_at(Matrix *matrix, int fd, const uint64_t *rows,
 								 size_t n, const uint32_t *places,
@@ -170,5 +188,11 @@ extern void matrix_share(Matrix *matrix, MatrixWorkspace *work);
  */
 extern void matrix_workspace_trim(MatrixWorkspace *work, size_t max_bytes);
 extern void matrix_trim(Matrix *matrix, size_t max_bytes);
+
+/*
+ * Do reads wait for the disk, so that it pays to announce them?  True until
+ * some have been fast.
+ */
+extern bool matrix_workspace_announces(const MatrixWorkspace *work);
 
 #endif							/* MC_MATRIX_MATRIX_H */

@@ -34,6 +34,18 @@ row_bounds(const Matrix *matrix, uint64_t row, uint64_t *begin, uint64_t *end,
 						   (unsigned long long) matrix->record->nnz);
 }
 
+/* Raise the error for n rows with more entries than one call may read. */
+static bool
+rows_too_long(const Matrix *matrix, size_t n, uint64_t entries, McError *err)
+{
+	mc_error(err, MC_LIMIT, "%.100s has rows that are too long",
+			 matrix->name);
+	return mc_error_detail(err, "%zu rows have %llu stored entries; the "
+						   "limit is %zu bytes.", n,
+						   (unsigned long long) entries,
+						   matrix->limits.max_read_bytes);
+}
+
 /* See matrix.h. */
 bool
 matrix_count_entries(const Matrix *matrix, const uint64_t *rows, size_t n,
@@ -47,6 +59,8 @@ matrix_count_entries(const Matrix *matrix, const uint64_t *rows, size_t n,
 		if (matrix->record->kind == MANIFEST_CSR &&
 			!row_bounds(matrix, rows[i], &begin, &end, err))
 			return false;
+		if (end - begin > matrix->limits.max_read_bytes / ENTRY_BYTES)
+			return rows_too_long(matrix, 1, end - begin, err);
 		counts[places != NULL ? places[i] : i] = (uint32_t) (end - begin);
 	}
 	return true;
@@ -190,14 +204,7 @@ place_rows(Matrix *matrix, const uint64_t *rows, size_t n, uint32_t *lengths,
 		out->indptr[i + 1] = (int64_t) total;
 	}
 	if (total > matrix->limits.max_read_bytes / ENTRY_BYTES)
-	{
-		mc_error(err, MC_LIMIT, "%.100s has rows that are too long",
-				 matrix->name);
-		return mc_error_detail(err, "%zu rows have %llu stored entries; the "
-							   "limit is %zu bytes.", n,
-							   (unsigned long long) total,
-							   matrix->limits.max_read_bytes);
-	}
+		return rows_too_long(matrix, n, total, err);
 	return matrix_entries_reserve(out, total, err);
 }
 
