@@ -4,6 +4,9 @@
 #		cluster.sh of test/lib.
 #
 #	bench_venv				make the Python environment of the tests, if need be
+#	bench_peers_venv		make that of the peers (requirements-peers.txt):
+#							$bench_peers_python; what cannot be installed is a
+#							line "package: reason" of $bench_peers_missing
 #	bench_sql ARGUMENT...	psql as the server's user, output unaligned
 #	bench_batches NAME N SEED
 #							cells/s of N weighted batches of 256 of a collection
@@ -16,6 +19,8 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../test/lib/cluster.sh"
 
 bench_python=$MC_ROOT/build/venv/bin/python
+bench_peers_python=$MC_ROOT/build/peers-venv/bin/python
+bench_peers_missing=$MC_ROOT/build/peers-venv/missing.txt
 
 bench_venv()
 {
@@ -25,6 +30,28 @@ bench_venv()
 	python3 -m venv "$venv"
 	"$venv/bin/pip" install -q --disable-pip-version-check -r "$MC_ROOT/test/requirements.txt"
 	cp "$MC_ROOT/test/requirements.txt" "$venv/installed.txt"
+}
+
+bench_peers_venv()
+{
+	local wanted=$MC_ROOT/bench/requirements-peers.txt venv=${bench_peers_python%/bin/python}
+	local package pip=("$bench_peers_python" -m pip install -q --disable-pip-version-check)
+
+	cmp -s "$wanted" "$venv/installed.txt" && return
+	cluster_say "installing what mappedcoll is measured against, a minute or two"
+	rm -rf "$venv"
+	python3 -m venv "$venv"
+	: >"$bench_peers_missing"
+	if ! "${pip[@]}" -r "$wanted" >"$venv/pip.log" 2>&1; then
+		# one by one, so that one does not keep the others out
+		while IFS= read -r package; do
+			"${pip[@]}" "$package" >"$venv/pip.log" 2>&1 && continue
+			# the build for processors alone is not in every registry
+			[[ $package == *+cpu ]] && "${pip[@]}" "${package%+cpu}" >"$venv/pip.log" 2>&1 && continue
+			echo "$(sed 's/[^a-z].*//' <<<"$package"): $(grep '^ERROR' "$venv/pip.log" | tail -n 1 | grep . || echo 'ERROR: pip failed')" >>"$bench_peers_missing"
+		done < <(grep -v '^#' "$wanted")
+	fi
+	cp "$wanted" "$venv/installed.txt"
 }
 
 bench_sql()

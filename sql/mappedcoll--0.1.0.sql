@@ -474,3 +474,66 @@ CREATE FUNCTION split_of(key text, seed bigint, fractions double precision[])
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION split_of(text, bigint, double precision[]) IS
 	'number, from 0, of the part of a split that a key belongs to';
+
+-- statistics
+
+CREATE FUNCTION mappedcoll_stats(
+	OUT collection regclass,
+	OUT files integer,
+	OUT files_open integer,
+	OUT rows bigint,
+	OUT batches bigint,
+	OUT bytes_read bigint,
+	OUT chunks_decoded bigint,
+	OUT cache_hits bigint,
+	OUT cache_rows bigint,
+	OUT cache_bytes bigint,
+	OUT read_time double precision,
+	OUT decode_time double precision,
+	OUT send_time double precision,
+	OUT stats_reset timestamptz
+) RETURNS SETOF record
+	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 5;
+COMMENT ON FUNCTION mappedcoll_stats() IS
+	'internal: the rows of the view mappedcoll_stats';
+
+CREATE VIEW mappedcoll_stats AS
+	SELECT collection, files, files_open, rows, batches, bytes_read, chunks_decoded, cache_hits,
+		cache_rows, cache_bytes, read_time, decode_time, send_time, stats_reset
+	FROM @extschema@.mappedcoll_stats();
+COMMENT ON VIEW mappedcoll_stats IS
+	'what this session has read of each collection that it used and that one may SELECT from';
+COMMENT ON COLUMN mappedcoll_stats.collection IS
+	'the collection';
+COMMENT ON COLUMN mappedcoll_stats.files IS
+	'h5ad files that it has';
+COMMENT ON COLUMN mappedcoll_stats.files_open IS
+	'files that the session holds open now';
+COMMENT ON COLUMN mappedcoll_stats.rows IS
+	'rows whose expression data or obsm was fetched, from the files or the cache; a row that is drawn twice counts twice';
+COMMENT ON COLUMN mappedcoll_stats.batches IS
+	'batches that sampling functions completed, and calls of fetch_csr';
+COMMENT ON COLUMN mappedcoll_stats.bytes_read IS
+	'bytes read from the h5ad files; manifests do not count';
+COMMENT ON COLUMN mappedcoll_stats.chunks_decoded IS
+	'chunks of the h5ad files that were decoded';
+COMMENT ON COLUMN mappedcoll_stats.cache_hits IS
+	'rows that were in the cache when they were needed, and were not read';
+COMMENT ON COLUMN mappedcoll_stats.cache_rows IS
+	'rows that the cache holds now';
+COMMENT ON COLUMN mappedcoll_stats.cache_bytes IS
+	'memory that the cache takes now; see mappedcoll.cache_size';
+COMMENT ON COLUMN mappedcoll_stats.read_time IS
+	'milliseconds in reads of the h5ad files';
+COMMENT ON COLUMN mappedcoll_stats.decode_time IS
+	'milliseconds in decoding chunks';
+COMMENT ON COLUMN mappedcoll_stats.send_time IS
+	'milliseconds between a row of a sampling function and the call for the next: sending it, the rest of the query, and waiting for the client';
+COMMENT ON COLUMN mappedcoll_stats.stats_reset IS
+	'when mappedcoll_stats_reset was called last in this session';
+GRANT SELECT ON mappedcoll_stats TO PUBLIC;
+
+CREATE FUNCTION mappedcoll_stats_reset() RETURNS void
+	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION mappedcoll_stats_reset() IS
+	'sets the counters of the view mappedcoll_stats to 0, in this session';

@@ -181,7 +181,7 @@ decode_block(BitRun *run, uint8_t *out, size_t n, McError *err)
 	for (size_t b = 0; b < run->size; b++)
 		codec_unshuffle_bits(in + b * n, planes + b * n, n);
 	if (run->size > 1)
-		codec_unshuffle_bytes(planes, out, run->size, n);
+		codec_unshuffle(planes, n, run->size, 0, n, out);
 	return true;
 }
 

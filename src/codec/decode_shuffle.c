@@ -24,7 +24,7 @@ codec_decode_shuffle(const CodecCall *call, McError *err)
 	}
 	/* a size above the length leaves n = 0: everything is rest */
 	n = call->in_length / size;
-	codec_unshuffle_bytes(call->in, call->out, size, n);
+	codec_unshuffle(call->in, n, size, 0, n, call->out);
 	memcpy(call->out + n * size, call->in + n * size,
 		   call->in_length - n * size);
 	return true;

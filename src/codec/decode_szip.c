@@ -110,8 +110,8 @@ decode_by_scratch(const CodecCall *call, struct aec_stream *stream,
 		memmove(plain + i * form->line, plain + i * form->padded,
 				left < form->line ? left : form->line);
 	}
-	codec_unshuffle_bytes(plain, call->out, form->planes,
-						  call->out_length / form->planes);
+	codec_unshuffle(plain, call->out_length / form->planes, form->planes, 0,
+					call->out_length / form->planes, call->out);
 	return true;
 }
 

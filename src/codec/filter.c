@@ -13,10 +13,12 @@
 #include "base/memory.h"
 
 #define FILTER_OPTIONAL 1		/* H5Z_FLAG_OPTIONAL */
+#define FILTER_DEFLATE	1
+#define FILTER_SHUFFLE	2
 
 static const CodecFilter filters[] = {
-	{1, codec_decode_deflate, NULL, true, 0},
-	{2, codec_decode_shuffle, NULL, false, 0},
+	{FILTER_DEFLATE, codec_decode_deflate, NULL, true, 0},
+	{FILTER_SHUFFLE, codec_decode_shuffle, NULL, false, 0},
 	{3, codec_decode_fletcher32, NULL, false, 4},
 	{4, codec_decode_szip, codec_length_szip, true, 0},
 	{307, codec_decode_bzip2, NULL, true, 0},
@@ -194,17 +196,17 @@ undo_filter(CodecCall *call, const ManifestArray *array, uint32_t mask,
 	return filter->decode(call, err);
 }
 
-/* See filter.h. */
-bool
-codec_filter_decode(Codec *codec, const ManifestArray *array, uint32_t mask,
-					uint8_t *const buffers[2], size_t stored_length,
-					size_t chunk_bytes, int *result, McError *err)
+/* codec_filter_decode, but undo no filter before number first. */
+static bool
+decode_to(Codec *codec, const ManifestArray *array, uint32_t mask,
+		  uint32_t first, uint8_t *const buffers[2], size_t stored_length,
+		  size_t chunk_bytes, int *result, McError *err)
 {
 	size_t		room = codec_filter_room(array, chunk_bytes, stored_length);
 	size_t		length = stored_length;
 	int			current = 0;
 
-	for (uint32_t i = array->n_filters; i-- > 0;)
+	for (uint32_t i = array->n_filters; i-- > first;)
 	{
 		CodecCall	call = {.codec = codec};
 
@@ -225,6 +227,62 @@ codec_filter_decode(Codec *codec, const ManifestArray *array, uint32_t mask,
 							   chunk_bytes);
 	}
 	*result = current;
+	return true;
+}
+
+/* See filter.h. */
+bool
+codec_filter_decode(Codec *codec, const ManifestArray *array, uint32_t mask,
+					uint8_t *const buffers[2], size_t stored_length,
+					size_t chunk_bytes, int *result, McError *err)
+{
+	return decode_to(codec, array, mask, 0, buffers, stored_length,
+					 chunk_bytes, result, err);
+}
+
+/* The number of the filter that is undone last. */
+static uint32_t
+last_undone(const ManifestArray *array, uint32_t mask)
+{
+	uint32_t	i = 0;
+
+	while (i < array->n_filters && mask >> i & 1)
+		i++;
+	return i;
+}
+
+/* See filter.h. */
+bool
+codec_filter_decode_planar(Codec *codec, const ManifestArray *array,
+						   uint32_t mask, uint8_t *const buffers[2],
+						   size_t stored_length, size_t chunk_bytes,
+						   int *result, bool *planar, McError *err)
+{
+	uint32_t	size = manifest_element_size(array->element);
+	uint32_t	i = last_undone(array, mask);
+
+	*planar = i < array->n_filters && array->filters[i].id == FILTER_SHUFFLE &&
+		(array->filters[i].n_params == 0 ||
+		 array->filters[i].params[0] == size) && chunk_bytes % size == 0;
+	return decode_to(codec, array, mask, *planar ? i + 1 : 0, buffers,
+					 stored_length, chunk_bytes, result, err);
+}
+
+/* See filter.h. */
+bool
+codec_prefix_pays(const ManifestArray *array, uint32_t mask,
+				  size_t chunk_bytes, size_t wanted)
+{
+	uint32_t	i = last_undone(array, mask);
+
+	if (i >= array->n_filters || array->filters[i].id != FILTER_DEFLATE ||
+		wanted > codec_prefix_limit(chunk_bytes))
+		return false;
+	while (++i < array->n_filters)
+	{
+		if (!(mask >> i & 1))
+			return false;
+	}
 	return true;
 }
 
@@ -265,6 +323,7 @@ codec_free(Codec *codec)
 {
 	if (codec->deflate != NULL)
 		libdeflate_free_decompressor(codec->deflate);
+	mc_free(codec->prefix);
 	ZSTD_freeDCtx(codec->zstd);
 	mc_free(codec->scratch);
 	*codec = (Codec) {NULL};

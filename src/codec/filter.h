@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "manifest/format.h"
 
+struct inflate_state;
 struct libdeflate_decompressor;
 struct ZSTD_DCtx_s;
 
@@ -23,6 +24,7 @@ struct ZSTD_DCtx_s;
 typedef struct Codec
 {
 	struct libdeflate_decompressor *deflate;	/* made at first use */
+	struct inflate_state *prefix;	/* made at first use */
 	struct ZSTD_DCtx_s *zstd;	/* made at first use */
 	void	   *scratch;		/* owned; between two steps of one decoder */
 	size_t		scratch_capacity;	/* bytes */
@@ -95,6 +97,43 @@ extern bool codec_filter_decode(Codec *codec, const ManifestArray *array,
 								uint32_t mask, uint8_t *const buffers[2],
 								size_t stored_length, size_t chunk_bytes,
 								int *result, McError *err);
+
+/*
+ * The same, save that shuffle (filter 2) of the array's elements is left as it
+ * is where it would be the last to be undone: *planar is then true, and the
+ * result is for codec_unshuffle.
+ */
+extern bool codec_filter_decode_planar(Codec *codec,
+									   const ManifestArray *array,
+									   uint32_t mask,
+									   uint8_t *const buffers[2],
+									   size_t stored_length,
+									   size_t chunk_bytes, int *result,
+									   bool *planar, McError *err);
+
+/*
+ * Elements first to first + count of a chunk of n elements of size bytes that
+ * is still shuffled: planes of n bytes, one for each byte of an element.
+ */
+extern void codec_unshuffle(const uint8_t *planes, size_t n, size_t size,
+							size_t first, size_t count, uint8_t *out);
+
+/*
+ * Can the first wanted bytes of a chunk be had for less than the whole chunk?
+ * So it is if deflate is the only filter that mask does not skip, and wanted
+ * is not nearly all.
+ */
+extern bool codec_prefix_pays(const ManifestArray *array, uint32_t mask,
+							  size_t chunk_bytes, size_t wanted);
+
+/*
+ * The first wanted bytes, if codec_prefix_pays, to out.  The checksum at the
+ * stream's end is not seen: use it for chunks that were decoded as a whole
+ * before.  False in any trouble; the whole chunk's decoding will tell.
+ */
+extern bool codec_prefix_decode(Codec *codec, const uint8_t *in,
+								size_t stored_length, size_t chunk_bytes,
+								uint8_t *out, size_t wanted);
 
 /* Bytes that a buffer needs for a chunk before, between and after filters. */
 extern size_t codec_filter_room(const ManifestArray *array,

@@ -52,17 +52,13 @@ extern bool codec_length_lz4(const CodecCall *call, uint64_t *length);
 extern bool codec_length_bitshuffle(const CodecCall *call, uint64_t *length);
 extern bool codec_length_zstd(const CodecCall *call, uint64_t *length);
 
+/* The most bytes of a chunk that codec_prefix_decode is quicker for. */
+extern size_t codec_prefix_limit(size_t chunk_bytes);
+
 /* Do these parameters of bitshuffle ask for compression, too? */
 extern bool codec_bitshuffle_compresses(const ManifestFilter *filter);
 
 /* ---- shuffle.c ---- */
-
-/*
- * n elements of size bytes out of their bytes sorted by place: in has size
- * planes of n bytes each.
- */
-extern void codec_unshuffle_bytes(const uint8_t *in, uint8_t *out,
-								  size_t size, size_t n);
 
 /*
  * n bytes out of their bits sorted by place: in has 8 planes of n / 8 bytes

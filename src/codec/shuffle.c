@@ -22,16 +22,16 @@
 #endif
 #endif
 
-/* Any size: elements from to n. */
+/* Any size: elements from to count; planes are n bytes apart. */
 static void
-unshuffle_plain(const uint8_t *in, uint8_t *out, size_t size, size_t from,
-				size_t n)
+unshuffle_plain(const uint8_t *in, uint8_t *out, size_t size, size_t n,
+				size_t from, size_t count)
 {
 	for (size_t b = 0; b < size; b++)
 	{
 		const uint8_t *plane = in + b * n;
 
-		for (size_t i = from; i < n; i++)
+		for (size_t i = from; i < count; i++)
 			out[i * size + b] = plane[i];
 	}
 }
@@ -47,17 +47,18 @@ typedef uint8_t Vector __attribute__((vector_size(16)));
 							12, 28, 13, 29, 14, 30, 15, 31)
 
 /*
- * 16 elements of size 2, 4 or 8 from their planes.  Each round interleaves
+ * 16 elements of size 2, 4 or 8 at a time, from planes that are n bytes apart;
+ * returns how many of count are done.  Each round interleaves
  * vector v with vector v + size / 2, which doubles the bytes that are in
  * place; after log2(size) rounds all are.
  */
 #define DEFINE_UNSHUFFLE(name, size, rounds) \
 static size_t \
-name(const uint8_t *in, uint8_t *out, size_t n) \
+name(const uint8_t *in, uint8_t *out, size_t n, size_t count) \
 { \
 	size_t		i = 0; \
 \
-	for (; i + 16 <= n; i += 16) \
+	for (; i + 16 <= count; i += 16) \
 	{ \
 		Vector		from[size]; \
 		Vector		to[size]; \
@@ -123,7 +124,7 @@ unshuffle_bits_vector(const uint8_t *in, uint8_t *out, size_t n)
 		EXCHANGE(planes, 2, 0x33);
 		EXCHANGE(planes, 1, 0x55);
 		memcpy(sorted, planes, sizeof(sorted));
-		unshuffle_8(sorted, out + i * 8, 16);
+		unshuffle_8(sorted, out + i * 8, 16, 16);
 	}
 	return i * 8;
 }
@@ -148,27 +149,29 @@ unshuffle_bits_plain(const uint8_t *in, uint8_t *out, size_t from, size_t n)
 	}
 }
 
-/* See internal.h. */
+/* See filter.h. */
 void
-codec_unshuffle_bytes(const uint8_t *in, uint8_t *out, size_t size, size_t n)
+codec_unshuffle(const uint8_t *planes, size_t n, size_t size, size_t first,
+				size_t count, uint8_t *out)
 {
+	const uint8_t *in = planes + first;
 	size_t		done = 0;
 
 	if (size == 1)
 	{
-		memcpy(out, in, n);
+		memcpy(out, in, count);
 		return;
 	}
 #ifdef HAVE_VECTORS
 	if (size == 2)
-		done = unshuffle_2(in, out, n);
+		done = unshuffle_2(in, out, n, count);
 	else if (size == 4)
-		done = unshuffle_4(in, out, n);
+		done = unshuffle_4(in, out, n, count);
 	else if (size == 8)
-		done = unshuffle_8(in, out, n);
+		done = unshuffle_8(in, out, n, count);
 #endif
-	if (done < n)
-		unshuffle_plain(in, out, size, done, n);
+	if (done < count)
+		unshuffle_plain(in, out, size, n, done, count);
 }
 
 /* See internal.h. */

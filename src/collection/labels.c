@@ -8,6 +8,8 @@
 #include "base/memory.h"
 #include "collection/internal.h"
 
+#define SELECT_TOGETHER 16		/* about what a core can wait for at a time */
+
 /* See internal.h. */
 void
 collection_labels_reset(CollectionLabels *labels)
@@ -104,23 +106,12 @@ collection_labels_text(const CollectionLabels *labels, uint32_t label,
 	*length = labels->texts[label].length;
 }
 
-/* See collection.h. */
-bool
-collection_labels_select(CollectionLabels *labels, uint32_t label, uint64_t k,
-						 uint64_t *row_index, McError *err)
+/* The part of a label in which its row k lies; there is such a row. */
+static const LabelPart *
+find_part(const CollectionLabels *labels, uint32_t label, uint64_t k)
 {
-	const LabelPart *part;
-	const LabelFile *f;
-	uint64_t	begin,
-				end;
-	uint64_t	row;
-
-	labels->c->error_file = -1;
-	if (label >= labels->n || k >= labels->n_rows[label])
-		return mc_error(err, MC_INVALID, "label %u has no row %llu", label,
-						(unsigned long long) k);
-	begin = labels->part_starts[label];
-	end = labels->part_starts[label + 1];
+	uint64_t	begin = labels->part_starts[label];
+	uint64_t	end = labels->part_starts[label + 1];
 
 	/* invariant: parts[begin].before <= k < before of parts[end], if any */
 	while (end - begin > 1)
@@ -132,9 +123,17 @@ collection_labels_select(CollectionLabels *labels, uint32_t label, uint64_t k,
 		else
 			end = middle;
 	}
-	part = &labels->parts[begin];
-	f = &labels->files[part->file];
-	row = k - part->before;
+	return &labels->parts[begin];
+}
+
+/* collection_labels_select, the part being known. */
+static bool
+select_in_part(CollectionLabels *labels, const LabelPart *part, uint64_t k,
+			   uint64_t *row_index, McError *err)
+{
+	const LabelFile *f = &labels->files[part->file];
+	uint64_t	row = k - part->before;
+
 	if (f->codes != NULL &&
 		!manifest_rank_select(&f->rank, f->codes, f->width,
 							  collection_file_rows(labels, part->file),
@@ -144,6 +143,83 @@ collection_labels_select(CollectionLabels *labels, uint32_t label, uint64_t k,
 		return false;
 	}
 	*row_index = labels->c->starts[part->file] + row;
+	return true;
+}
+
+/* Does a label have a row k?  Else err is filled. */
+static bool
+check_pick(const CollectionLabels *labels, uint32_t label, uint64_t k,
+		   McError *err)
+{
+	if (label < labels->n && k < labels->n_rows[label])
+		return true;
+	return mc_error(err, MC_INVALID, "label %u has no row %llu", label,
+					(unsigned long long) k);
+}
+
+/* See collection.h. */
+bool
+collection_labels_select(CollectionLabels *labels, uint32_t label, uint64_t k,
+						 uint64_t *row_index, McError *err)
+{
+	labels->c->error_file = -1;
+	return check_pick(labels, label, k, err) &&
+		select_in_part(labels, find_part(labels, label, k), k, row_index,
+					   err);
+}
+
+/* Select n picks, at most SELECT_TOGETHER. */
+static bool
+select_together(CollectionLabels *labels, const CollectionPick *picks,
+				uint32_t n, uint64_t *rows, McError *err)
+{
+	const LabelPart *parts[SELECT_TOGETHER];
+
+	for (uint32_t i = 0; i < n; i++)
+	{
+		if (!check_pick(labels, picks[i].label, picks[i].k, err))
+			return false;
+		parts[i] = find_part(labels, picks[i].label, picks[i].k);
+	}
+	for (int step = 0; step < MANIFEST_RANK_STEPS; step++)
+	{
+		for (uint32_t i = 0; i < n; i++)
+		{
+			const LabelFile *f = &labels->files[parts[i]->file];
+
+			if (f->codes != NULL)
+				manifest_rank_prefetch(&f->rank, f->codes, f->width,
+									   collection_file_rows(labels,
+															parts[i]->file),
+									   parts[i]->code,
+									   picks[i].k - parts[i]->before, step);
+		}
+	}
+	for (uint32_t i = 0; i < n; i++)
+	{
+		if (!select_in_part(labels, parts[i], picks[i].k, &rows[i], err))
+			return false;
+	}
+	return true;
+}
+
+/* See collection.h. */
+bool
+collection_labels_select_many(CollectionLabels *labels,
+							  const CollectionPick *picks, uint32_t n,
+							  uint64_t *rows, McError *err)
+{
+	labels->c->error_file = -1;
+	while (n > 0)
+	{
+		uint32_t	now = n < SELECT_TOGETHER ? n : SELECT_TOGETHER;
+
+		if (!select_together(labels, picks, now, rows, err))
+			return false;
+		picks += now;
+		rows += now;
+		n -= now;
+	}
 	return true;
 }
 

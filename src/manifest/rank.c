@@ -15,6 +15,7 @@
 #include "base/memory.h"
 
 #define STRIDE 64
+#define LINE_BYTES		64		/* of a cache; a guess is good enough */
 
 /* Code i of an array of any width. */
 static inline int64_t
@@ -194,6 +195,19 @@ DEFINE_FIND(find_int16, int16_t, uint16_t)
 DEFINE_FIND(find_int32, int32_t, uint32_t)
 
 /*
+ * Where among [begin, end) row k of n lies if they lie evenly; n > 0 and
+ * begin < end.
+ */
+static inline uint64_t
+guess_entry(uint64_t begin, uint64_t end, uint64_t k, uint64_t n)
+{
+	uint64_t	guess = begin + (uint64_t)
+		((double) (end - begin) * (double) k / (double) n);
+
+	return guess < end ? guess : end - 1;
+}
+
+/*
  * The entry among [begin, end) whose block holds row k of the n rows of the
  * code.  A code's rows often lie evenly over its blocks: a guess by
  * proportion, then steps of doubled length away from it, touch one or two
@@ -203,12 +217,9 @@ static uint64_t
 find_entry(const ManifestRankEntry *entries, uint64_t begin, uint64_t end,
 		   uint64_t k, uint64_t n)
 {
-	uint64_t	guess = begin + (uint64_t)
-		((double) (end - begin) * (double) k / (double) n);
+	uint64_t	guess = guess_entry(begin, end, k, n);
 	uint64_t	step = 1;
 
-	if (guess >= end)
-		guess = end - 1;
 	if (entries[guess].rank <= k)
 	{
 		for (begin = guess; end - begin > step &&
@@ -293,4 +304,62 @@ manifest_rank_select(const ManifestRank *rank, const void *codes,
 		return rank_mismatch(code, k, err);
 	*row = first + found;
 	return true;
+}
+
+/*
+ * Ask for the codes of the block of an entry, as far as a scan for row k of
+ * the n_rows of the code is likely to go: its rows lie evenly in the block.
+ * end is the end of the code's entries.
+ */
+static void
+prefetch_block(const ManifestRank *rank, const void *codes, uint32_t width,
+			   uint64_t n, uint64_t entry, uint64_t end, uint64_t k,
+			   uint64_t n_rows)
+{
+	uint64_t	first = (uint64_t) rank->entries[entry].block *
+		MANIFEST_RANK_BLOCK;
+	uint64_t	before = rank->entries[entry].rank;
+	uint64_t	after = entry + 1 < end ? rank->entries[entry + 1].rank :
+		n_rows;
+	uint64_t	length;
+
+	/* no block has more rows; what says so is damaged */
+	if (first >= n || k < before || k >= after ||
+		after - before > MANIFEST_RANK_BLOCK)
+		return;
+	length = n - first < MANIFEST_RANK_BLOCK ? n - first : MANIFEST_RANK_BLOCK;
+	length = length * (k - before + 1) / (after - before + 1) * width;
+	for (uint64_t i = 0; i <= length; i += LINE_BYTES)
+		__builtin_prefetch((const char *) codes + first * width + i);
+}
+
+/* See rank.h. */
+void
+manifest_rank_prefetch(const ManifestRank *rank, const void *codes,
+					   uint32_t width, uint64_t n, uint64_t code, uint64_t k,
+					   int step)
+{
+	uint64_t	begin;
+	uint64_t	end;
+
+	if (code >= rank->n_categories)
+		return;
+	if (step == 0)
+	{
+		__builtin_prefetch(&rank->counts[code]);
+		__builtin_prefetch(&rank->starts[code]);
+		return;
+	}
+	begin = rank->starts[code];
+	end = rank->starts[code + 1];
+	if (begin >= end || end > rank->n_entries || k >= rank->counts[code])
+		return;
+	if (step == 1)
+		__builtin_prefetch(&rank->entries[guess_entry(begin, end, k,
+													  rank->counts[code])]);
+	else
+		prefetch_block(rank, codes, width, n,
+					   find_entry(rank->entries, begin, end, k,
+								  rank->counts[code]),
+					   end, k, rank->counts[code]);
 }

@@ -45,4 +45,21 @@ extern bool manifest_rank_select(const ManifestRank *rank, const void *codes,
 								 uint32_t width, uint64_t n, uint64_t code,
 								 uint64_t k, uint64_t *row, McError *err);
 
+/*
+ * What a select waits for is memory: of a large column each step leads to
+ * lines that no cache holds.  These steps, taken for several selects before
+ * the first of them is done, let them wait together:
+ *	0	ask for the numbers of the code
+ *	1	ask for the entry that is likely to be the one
+ *	2	find the entry, ask for its block
+ * A step looks at what the one before asked for.  Arguments are those of the
+ * select, any are allowed, and nothing outside the arrays is read.
+ */
+#define MANIFEST_RANK_STEPS 3
+
+extern void manifest_rank_prefetch(const ManifestRank *rank,
+								   const void *codes, uint32_t width,
+								   uint64_t n, uint64_t code, uint64_t k,
+								   int step);
+
 #endif							/* MC_MANIFEST_RANK_H */

@@ -123,9 +123,9 @@ sort_entries(Matrix *matrix, int32_t *indices, float *values, size_t n,
 
 	if (!mc_multiply(n, 2 * sizeof(uint64_t), &bytes) || bytes > SIZE_MAX)
 		return mc_error(err, MC_LIMIT, "a row is too long to be sorted");
-	if (!matrix_buffer_reserve(&matrix->sort, (size_t) bytes, err))
+	if (!matrix_buffer_reserve(&matrix->work->sort, (size_t) bytes, err))
 		return false;
-	keys = matrix->sort.bytes;
+	keys = matrix->work->sort.bytes;
 	for (size_t i = 0; i < n; i++)
 	{
 		uint32_t	bits;

@@ -2,13 +2,19 @@
  * chunk.c
  *		Read one chunk and undo its filters.
  *
- * The stored bytes are read into one of the matrix's two scratch buffers and
- * go back and forth between them; the last result is swapped with the buffer
- * of the source, where it stays for the next call.  So nothing is copied and
- * no buffer is made anew.
+ * The stored bytes are read into one of the workspace's two scratch buffers
+ * and go back and forth between them; the last result is swapped with the
+ * buffer of the source's slot, where it stays for the next call.  So nothing
+ * is copied and no buffer is made anew.
+ *
+ * A damaged chunk must be an error, whatever part of it is needed.  A prefix
+ * of a zlib stream does not show its checksum; so a chunk is decoded as a whole
+ * the first time, and what was whole then may be stopped later.  A prefix
+ * that cannot be had is no error of its own: the whole is tried.
  */
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "matrix/internal.h"
@@ -78,6 +84,7 @@ matrix_read_bytes(Matrix *matrix, const MatrixSource *source, int fd,
 		done += (size_t) got;
 		matrix->stats.bytes_read += (uint64_t) got;
 	}
+	matrix->n_reads++;
 	return true;
 }
 
@@ -121,57 +128,153 @@ check_stored(const Matrix *matrix, const MatrixSource *source,
 	return true;
 }
 
-/* Read and decode into the scratch buffers; the result is in matrix->stored. */
+/* Was this chunk decoded as a whole before? */
 static bool
-decode_chunk(Matrix *matrix, MatrixSource *source, int fd,
-			 const ManifestChunk *entry, McError *err)
+is_verified(const MatrixSource *source, uint64_t chunk)
 {
-	size_t		room = codec_filter_room(source->array,
-										 (size_t) source->chunk_bytes,
-										 entry->size);
-	uint8_t    *buffers[2];
-	int			result;
+	return source->verified != NULL &&
+		(source->verified[chunk / 8] >> chunk % 8 & 1);
+}
 
-	if (!check_stored(matrix, source, entry, err) ||
-		!matrix_buffer_reserve(&matrix->stored, room, err) ||
-		!matrix_buffer_reserve(&matrix->spare, room, err) ||
-		!matrix_read_bytes(matrix, source, fd, matrix->stored.bytes,
-						   entry->size, entry->address, err))
+/* Remember that it was. */
+static bool
+note_verified(MatrixSource *source, uint64_t chunk, McError *err)
+{
+	if (source->verified == NULL)
+		source->verified = mc_alloc_zero((size_t) (source->array->n_chunks / 8)
+										 + 1, 1, err);
+	if (source->verified == NULL)
 		return false;
-	buffers[0] = matrix->stored.bytes;
-	buffers[1] = matrix->spare.bytes;
-	if (!codec_filter_decode(&matrix->codec, source->array,
-							 entry->filter_mask, buffers, entry->size,
-							 (size_t) source->chunk_bytes, &result, err))
-		return mc_error_prefix(err, "%.100s%s: chunk at %llu", matrix->name,
-							   source->suffix,
-							   (unsigned long long) entry->address);
-	if (result == 1)
-	{
-		MatrixBuffer decoded = matrix->spare;
-
-		matrix->spare = matrix->stored;
-		matrix->stored = decoded;
-	}
+	source->verified[chunk / 8] |= (uint8_t) (1 << chunk % 8);
 	return true;
 }
 
-/* See internal.h. */
-bool
-matrix_chunk_decode(Matrix *matrix, MatrixSource *source, int fd,
-					uint64_t chunk, McError *err)
+/* Let the scratch buffer that is the result be work->stored. */
+static void
+take_result(MatrixWorkspace *work, int result)
 {
-	MatrixBuffer decoded;
+	MatrixBuffer spare = work->spare;
 
-	if (source->has_decoded && source->decoded_chunk == chunk)
-		return true;
-	if (!decode_chunk(matrix, source, fd, &source->chunks[chunk], err))
-		return false;
-	decoded = matrix->stored;
-	matrix->stored = source->decoded;
-	source->decoded = decoded;
-	source->has_decoded = true;
-	source->decoded_chunk = chunk;
-	matrix->stats.chunks_decoded++;
+	if (result == 0)
+		return;
+	work->spare = work->stored;
+	work->stored = spare;
+}
+
+/* Undo all filters of what is in work->stored. */
+static bool
+decode_whole(Matrix *matrix, const MatrixSource *source,
+			 const ManifestChunk *entry, MatrixDecoded *decoded, McError *err)
+{
+	MatrixWorkspace *work = matrix->work;
+	uint8_t    *buffers[2] = {work->stored.bytes, work->spare.bytes};
+	size_t		bytes = (size_t) source->chunk_bytes;
+	int			result;
+	bool		done;
+
+	decoded->planar = false;
+	done = matrix->partial ?
+		codec_filter_decode_planar(&work->codec, source->array,
+								   entry->filter_mask, buffers, entry->size,
+								   bytes, &result, &decoded->planar, err) :
+		codec_filter_decode(&work->codec, source->array, entry->filter_mask,
+							buffers, entry->size, bytes, &result, err);
+	if (!done)
+		return mc_error_prefix(err, "%.100s%s: chunk at %llu", matrix->name,
+							   source->suffix,
+							   (unsigned long long) entry->address);
+	take_result(work, result);
+	decoded->valid = bytes;
 	return true;
+}
+
+/* Decode what is in work->stored, as much as is wanted at least. */
+static bool
+decode_stored(Matrix *matrix, MatrixSource *source, uint64_t chunk,
+			  size_t wanted, MatrixDecoded *decoded, McError *err)
+{
+	const ManifestChunk *entry = &source->chunks[chunk];
+	size_t		bytes = (size_t) source->chunk_bytes;
+	MatrixWorkspace *work = matrix->work;
+	/* is there a prefix of this chunk that pays? */
+	bool		stops = matrix->partial &&
+		codec_prefix_pays(source->array, entry->filter_mask, bytes, 1);
+
+	if (stops && is_verified(source, chunk) &&
+		codec_prefix_pays(source->array, entry->filter_mask, bytes, wanted) &&
+		codec_prefix_decode(&work->codec, work->stored.bytes, entry->size,
+							bytes, work->spare.bytes, wanted))
+	{
+		take_result(work, 1);
+		decoded->planar = false;
+		decoded->valid = wanted;
+		return true;
+	}
+	return decode_whole(matrix, source, entry, decoded, err) &&
+		(!stops || note_verified(source, chunk, err));
+}
+
+/* Read and decode into the scratch buffers; the result is in work->stored. */
+static bool
+decode_chunk(Matrix *matrix, MatrixSource *source, int fd, uint64_t chunk,
+			 size_t wanted, MatrixDecoded *decoded, McError *err)
+{
+	const ManifestChunk *entry = &source->chunks[chunk];
+	size_t		room = codec_filter_room(source->array,
+										 (size_t) source->chunk_bytes,
+										 entry->size);
+	MatrixWorkspace *work = matrix->work;
+	uint64_t	start;
+	uint64_t	read;
+	bool		done;
+
+	if (!check_stored(matrix, source, entry, err) ||
+		!matrix_buffer_reserve(&work->stored, room, err) ||
+		!matrix_buffer_reserve(&work->spare, room, err))
+		return false;
+	start = matrix_clock();
+	if (!matrix_read_bytes(matrix, source, fd, work->stored.bytes,
+						   entry->size, entry->address, err))
+		return false;
+	read = matrix_clock();
+	matrix->stats.read_ns += read - start;
+	matrix_note_reads(matrix, 1, entry->size, read - start);
+	done = decode_stored(matrix, source, chunk, wanted, decoded, err);
+	matrix->stats.decode_ns += matrix_clock() - read;
+	return done;
+}
+
+/* See internal.h. */
+const MatrixDecoded *
+matrix_chunk_decode(Matrix *matrix, MatrixSource *source, int fd,
+					uint64_t chunk, size_t wanted, McError *err)
+{
+	MatrixWorkspace *work = matrix->work;
+	MatrixDecoded *decoded = &work->decoded[source->slot];
+	MatrixDecoded made = {source, chunk, 0, false, {NULL, 0}};
+
+	if (decoded->source == source && decoded->chunk == chunk)
+	{
+		if (decoded->valid >= wanted)
+			return decoded;
+		/* asked for again and again, it is worth having as a whole */
+		wanted = (size_t) source->chunk_bytes;
+	}
+	if (!decode_chunk(matrix, source, fd, chunk, wanted, &made, err))
+		return NULL;
+	made.buffer = work->stored;
+	work->stored = decoded->buffer;
+	*decoded = made;
+	matrix->stats.chunks_decoded++;
+	return decoded;
+}
+
+/* See internal.h. */
+uint64_t
+matrix_clock(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t) now.tv_sec * 1000000000 + (uint64_t) now.tv_nsec;
 }

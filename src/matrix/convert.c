@@ -15,21 +15,18 @@ static inline float
 float_from_half(uint16_t half)
 {
 	uint32_t	sign = (uint32_t) (half & 0x8000) << 16;
-	uint32_t	exponent = half >> 10 & 0x1F;
-	uint32_t	fraction = half & 0x3FF;
+	uint32_t	magnitude = (uint32_t) (half & 0x7FFF) << 13;
+	uint32_t	special;
 	uint32_t	bits;
 	float		value;
 
-	if (exponent == 0)
-	{
-		/* zero or subnormal: fraction * 2^-24, exact in float */
-		value = (float) fraction * 0x1p-24f;
-		return sign ? -value : value;
-	}
-	if (exponent == 0x1F)
-		bits = sign | 0x7F800000 | fraction << 13;
-	else
-		bits = sign | (exponent + 112) << 23 | fraction << 13;
+	/* moves the exponent's bias; exact, of subnormal numbers too */
+	memcpy(&value, &magnitude, sizeof(value));
+	value *= 0x1p112f;
+	memcpy(&bits, &value, sizeof(bits));
+	/* infinity and NaN, without a branch, so that the loop is vectorised */
+	special = 0 - (uint32_t) ((int32_t) magnitude >= 0x0F800000);
+	bits = sign | ((magnitude | 0x7F800000) & special) | (bits & ~special);
 	memcpy(&value, &bits, sizeof(value));
 	return value;
 }

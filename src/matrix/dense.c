@@ -19,7 +19,7 @@
 #define BLOCK_BYTES		((uint64_t) 1 << 24)	/* raw values of a block ... */
 #define BLOCK_LIMIT		((uint64_t) 1 << 27)	/* ... cut even in a chunk */
 
-/* Fill matrix->spans for the columns; *n_spans of them. */
+/* Fill matrix->work->spans for the columns; *n_spans of them. */
 static bool
 make_spans(Matrix *matrix, const MatrixColumns *columns, size_t *n_spans,
 		   McError *err)
@@ -30,16 +30,16 @@ make_spans(Matrix *matrix, const MatrixColumns *columns, size_t *n_spans,
 	{
 		if (columns->map != NULL && columns->map[c] == -1)
 			continue;
-		if (n > 0 && c - matrix->spans[n - 1].end <= MAX_SPAN_GAP)
+		if (n > 0 && c - matrix->work->spans[n - 1].end <= MAX_SPAN_GAP)
 		{
-			matrix->spans[n - 1].end = c + 1;
+			matrix->work->spans[n - 1].end = c + 1;
 			continue;
 		}
-		if (!mc_reserve((void **) &matrix->spans, &matrix->spans_capacity,
+		if (!mc_reserve((void **) &matrix->work->spans, &matrix->work->spans_capacity,
 						n + 1, sizeof(MatrixSpan), err))
 			return false;
-		matrix->spans[n].begin = c;
-		matrix->spans[n++].end = c + 1;
+		matrix->work->spans[n].begin = c;
+		matrix->work->spans[n++].end = c + 1;
 	}
 	*n_spans = n;
 	return true;
@@ -69,9 +69,9 @@ columns_merge(Matrix *matrix, const MatrixColumns *columns, bool *merge,
 	}
 	if (map == NULL || c == columns->n_cols)
 		return true;
-	if (!matrix_buffer_reserve(&matrix->taken, bytes, err))
+	if (!matrix_buffer_reserve(&matrix->work->taken, bytes, err))
 		return false;
-	taken = matrix->taken.bytes;
+	taken = matrix->work->taken.bytes;
 	memset(taken, 0, bytes);
 	for (c = 0; c < columns->n_cols; c++)
 	{
@@ -101,7 +101,7 @@ block_width(const Matrix *matrix)
 static size_t
 block_end(const Matrix *matrix, size_t from)
 {
-	const MatrixOrder *order = &matrix->order;
+	const MatrixOrder *order = &matrix->work->order;
 	uint64_t	n_cols = matrix->record->n_cols;
 	uint64_t	chunk_rows = matrix->data.chunk_rows;
 	bool		chunked = matrix->data.array->layout == MANIFEST_CHUNKED;
@@ -128,15 +128,15 @@ read_block(Matrix *matrix, int fd, size_t from, size_t to, size_t n_spans,
 		   const uint32_t *targets, uint64_t stride, void *target,
 		   McError *err)
 {
-	matrix_plan_clear(&matrix->plan);
-	return matrix_plan_rows(&matrix->plan, &matrix->data,
-							matrix->order.keys + from, to - from,
-							matrix->spans, n_spans, targets, stride, err) &&
-		matrix_plan_finish(&matrix->plan, &matrix->data, err) &&
+	matrix_plan_clear(&matrix->work->plan);
+	return matrix_plan_rows(&matrix->work->plan, &matrix->data,
+							matrix->work->order.keys + from, to - from,
+							matrix->work->spans, n_spans, targets, stride, err) &&
+		matrix_plan_finish(&matrix->work->plan, &matrix->data, err) &&
 		matrix_gather(matrix, &matrix->data, fd, target, err);
 }
 
-/* Read the next block into matrix->dense; *to is its end. */
+/* Read the next block into matrix->work->dense; *to is its end. */
 static bool
 next_block(Matrix *matrix, int fd, size_t from, size_t n_spans, size_t *to,
 		   McError *err)
@@ -148,34 +148,34 @@ next_block(Matrix *matrix, int fd, size_t from, size_t n_spans, size_t *to,
 					 &bytes) || bytes > SIZE_MAX)
 		return mc_error(err, MC_LIMIT, "%.100s has too long rows",
 						matrix->name);
-	return matrix_buffer_reserve(&matrix->dense, (size_t) bytes, err) &&
+	return matrix_buffer_reserve(&matrix->work->dense, (size_t) bytes, err) &&
 		read_block(matrix, fd, from, *to, n_spans, NULL,
-				   matrix->record->n_cols, matrix->dense.bytes, err);
+				   matrix->record->n_cols, matrix->work->dense.bytes, err);
 }
 
-/* The entries of row i of the block in matrix->dense. */
+/* The entries of row i of the block in matrix->work->dense. */
 static bool
 take_nonzero(Matrix *matrix, const MatrixColumns *columns, size_t n_spans,
 			 size_t i, int32_t *out_indices, float *out_values, size_t *n_out,
 			 McError *err)
 {
-	const void *row = (const char *) matrix->dense.bytes +
+	const void *row = (const char *) matrix->work->dense.bytes +
 		i * (size_t) columns->n_cols * block_width(matrix);
 
 	if (matrix->data.exact)
-		return matrix_sum_nonzero(matrix, columns, matrix->spans, n_spans, row,
+		return matrix_sum_nonzero(matrix, columns, matrix->work->spans, n_spans, row,
 								  out_indices, out_values, n_out, err);
-	return matrix_assemble_nonzero(matrix, columns, matrix->spans, n_spans,
+	return matrix_assemble_nonzero(matrix, columns, matrix->work->spans, n_spans,
 								   row, out_indices, out_values, n_out, err);
 }
 
-/* The entries of all distinct rows, in their order, to matrix->rows. */
+/* The entries of all distinct rows, in their order, to matrix->work->rows. */
 static bool
 collect_nonzero(Matrix *matrix, int fd, const MatrixColumns *columns,
 				McError *err)
 {
-	MatrixRows *rows = &matrix->rows;
-	size_t		n_distinct = matrix->order.n_distinct;
+	MatrixRows *rows = &matrix->work->rows;
+	size_t		n_distinct = matrix->work->order.n_distinct;
 	size_t		n_spans;
 	size_t		to;
 
@@ -265,7 +265,7 @@ matrix_dense_read_rows(Matrix *matrix, int fd, const MatrixColumns *columns,
 	matrix->data.exact = merge && matrix->data.is_wide;
 	done = collect_nonzero(matrix, fd, columns, err);
 	matrix->data.exact = false;
-	return done && arrange_rows(&matrix->rows, &matrix->order, out, err);
+	return done && arrange_rows(&matrix->work->rows, &matrix->work->order, out, err);
 }
 
 /* Read with a map that merges columns: by way of the entries of each row. */
@@ -273,15 +273,14 @@ static bool
 read_merged(Matrix *matrix, int fd, const MatrixColumns *columns, float *out,
 			McError *err)
 {
-	const MatrixOrder *order = &matrix->order;
-	MatrixRows *entries = &matrix->rows;
+	const MatrixOrder *order = &matrix->work->order;
+	MatrixRows *entries = &matrix->work->rows;
 	size_t		n_spans;
 	size_t		to;
 
 	if (!make_spans(matrix, columns, &n_spans, err) ||
 		!matrix_entries_reserve(entries, columns->n_cols + 1, err))
 		return false;
-	memset(out, 0, order->n * (size_t) columns->n_out * sizeof(float));
 	for (size_t from = 0; from < order->n_distinct; from = to)
 	{
 		if (!next_block(matrix, fd, from, n_spans, &to, err))
@@ -291,6 +290,7 @@ read_merged(Matrix *matrix, int fd, const MatrixColumns *columns, float *out,
 			float	   *row = out + order->first[u] * columns->n_out;
 			size_t		n;
 
+			memset(row, 0, (size_t) columns->n_out * sizeof(float));
 			if (!take_nonzero(matrix, columns, n_spans, u - from,
 							  entries->indices, entries->values, &n, err))
 				return false;
@@ -301,26 +301,27 @@ read_merged(Matrix *matrix, int fd, const MatrixColumns *columns, float *out,
 	return true;
 }
 
-/* Read with a map: by way of matrix->dense. */
+/* Read with a map: by way of matrix->work->dense. */
 static bool
 read_mapped(Matrix *matrix, int fd, const MatrixColumns *columns, float *out,
 			McError *err)
 {
-	const MatrixOrder *order = &matrix->order;
+	const MatrixOrder *order = &matrix->work->order;
 	size_t		n_spans;
 	size_t		to;
 
 	if (!make_spans(matrix, columns, &n_spans, err))
 		return false;
-	memset(out, 0, order->n * (size_t) columns->n_out * sizeof(float));
 	for (size_t from = 0; from < order->n_distinct; from = to)
 	{
 		if (!next_block(matrix, fd, from, n_spans, &to, err))
 			return false;
 		for (size_t u = from; u < to; u++)
 		{
-			if (!matrix_assemble_dense(columns, matrix->spans, n_spans,
-									   (float *) matrix->dense.bytes +
+			memset(out + order->first[u] * columns->n_out, 0,
+				   (size_t) columns->n_out * sizeof(float));
+			if (!matrix_assemble_dense(columns, matrix->work->spans, n_spans,
+									   (float *) matrix->work->dense.bytes +
 									   (u - from) * columns->n_cols,
 									   out + order->first[u] * columns->n_out,
 									   err))
@@ -338,16 +339,16 @@ read_straight(Matrix *matrix, int fd, const MatrixColumns *columns,
 	size_t		n_spans;
 
 	return make_spans(matrix, columns, &n_spans, err) &&
-		read_block(matrix, fd, 0, matrix->order.n_distinct, n_spans,
-				   matrix->order.first, columns->n_cols, out, err);
+		read_block(matrix, fd, 0, matrix->work->order.n_distinct, n_spans,
+				   matrix->work->order.first, columns->n_cols, out, err);
 }
 
 /* See internal.h. */
 bool
 matrix_dense_read_dense(Matrix *matrix, int fd, const MatrixColumns *columns,
-						float *out, McError *err)
+						const uint32_t *places, float *out, McError *err)
 {
-	const MatrixOrder *order = &matrix->order;
+	const MatrixOrder *order = &matrix->work->order;
 	size_t		n_out = (size_t) columns->n_out;
 	bool		merge;
 	bool		done;
@@ -366,10 +367,13 @@ matrix_dense_read_dense(Matrix *matrix, int fd, const MatrixColumns *columns,
 			read_straight(matrix, fd, columns, out, err);
 	if (!done)
 		return false;
-	for (size_t i = 0; i < order->n; i++)
+	for (size_t i = 0; i < order->n && order->n_distinct < order->n; i++)
 	{
-		if (order->same_as[i] != i)
-			memcpy(out + i * n_out, out + order->same_as[i] * n_out,
+		size_t		same = order->same_as[i];
+
+		if (same != i)
+			memcpy(out + (places != NULL ? places[i] : i) * n_out,
+				   out + (places != NULL ? places[same] : same) * n_out,
 				   n_out * sizeof(float));
 	}
 	return true;

@@ -45,11 +45,11 @@ bool
 matrix_note_duplicates(Matrix *matrix, uint64_t row, size_t place,
 					   McError *err)
 {
-	if (!mc_reserve((void **) &matrix->repeated, &matrix->repeated_capacity,
-					matrix->n_repeated + 1, sizeof(uint64_t), err))
+	if (!mc_reserve((void **) &matrix->work->repeated, &matrix->work->repeated_capacity,
+					matrix->work->n_repeated + 1, sizeof(uint64_t), err))
 		return false;
 	/* both fit: see matrix_order_rows */
-	matrix->repeated[matrix->n_repeated++] = row << 32 | place;
+	matrix->work->repeated[matrix->work->n_repeated++] = row << 32 | place;
 	return true;
 }
 
@@ -141,7 +141,7 @@ row_changed(const Matrix *matrix, uint64_t row, McError *err)
 }
 
 /*
- * Keys of n entries read again, sorted, into matrix->sort: column of the
+ * Keys of n entries read again, sorted, into matrix->work->sort: column of the
  * result << 32 | number of the entry; *n_keys of them.
  */
 static bool
@@ -155,9 +155,9 @@ sort_again(Matrix *matrix, const MatrixColumns *columns, uint64_t row,
 	if (!mc_multiply(n, 2 * sizeof(uint64_t), &bytes) || bytes > SIZE_MAX ||
 		n > UINT32_MAX)
 		return mc_error(err, MC_LIMIT, "a row is too long to be sorted");
-	if (!matrix_buffer_reserve(&matrix->sort, (size_t) bytes, err))
+	if (!matrix_buffer_reserve(&matrix->work->sort, (size_t) bytes, err))
 		return false;
-	keys = matrix->sort.bytes;
+	keys = matrix->work->sort.bytes;
 	for (size_t i = 0; i < n; i++)
 	{
 		int32_t		column = indices[i];
@@ -188,7 +188,7 @@ sum_row(Matrix *matrix, const MatrixColumns *columns, uint64_t row,
 
 	if (!sort_again(matrix, columns, row, indices, n, &n_keys, err))
 		return false;
-	keys = matrix->sort.bytes;
+	keys = matrix->work->sort.bytes;
 	for (size_t i = 0; i < n_keys; i = end)
 	{
 		uint64_t	column = keys[i] >> 32;
@@ -212,17 +212,17 @@ gather_again(Matrix *matrix, MatrixSource *source, int fd, size_t from,
 {
 	uint64_t	at = 0;
 
-	matrix_plan_clear(&matrix->plan);
+	matrix_plan_clear(&matrix->work->plan);
 	for (size_t r = from; r < to; r++)
 	{
-		const uint64_t *bounds = matrix->indptr + (matrix->repeated[r] >> 32);
+		const uint64_t *bounds = matrix->indptr + (matrix->work->repeated[r] >> 32);
 
-		if (!matrix_plan_range(&matrix->plan, source, bounds[0], bounds[1],
+		if (!matrix_plan_range(&matrix->work->plan, source, bounds[0], bounds[1],
 							   at, err))
 			return false;
 		at += bounds[1] - bounds[0];
 	}
-	return matrix_plan_finish(&matrix->plan, source, err) &&
+	return matrix_plan_finish(&matrix->work->plan, source, err) &&
 		matrix_gather(matrix, source, fd, target, err);
 }
 
@@ -236,15 +236,15 @@ read_again(Matrix *matrix, int fd, size_t from, size_t to, uint64_t n,
 
 	if (!mc_multiply(n, sizeof(uint64_t), &bytes) || bytes > SIZE_MAX)
 		return mc_error(err, MC_LIMIT, "too many entries in one read");
-	if (!matrix_buffer_reserve(&matrix->exact_values, (size_t) bytes, err) ||
-		!matrix_buffer_reserve(&matrix->exact_indices, (size_t) bytes / 2,
+	if (!matrix_buffer_reserve(&matrix->work->exact_values, (size_t) bytes, err) ||
+		!matrix_buffer_reserve(&matrix->work->exact_indices, (size_t) bytes / 2,
 							   err) ||
 		!gather_again(matrix, &matrix->indices, fd, from, to,
-					  matrix->exact_indices.bytes, err))
+					  matrix->work->exact_indices.bytes, err))
 		return false;
 	matrix->data.exact = true;
 	done = gather_again(matrix, &matrix->data, fd, from, to,
-						matrix->exact_values.bytes, err);
+						matrix->work->exact_values.bytes, err);
 	matrix->data.exact = false;
 	return done;
 }
@@ -256,9 +256,9 @@ batch_end(const Matrix *matrix, size_t from, uint64_t *n_entries)
 	size_t		to = from;
 
 	*n_entries = 0;
-	while (to < matrix->n_repeated)
+	while (to < matrix->work->n_repeated)
 	{
-		const uint64_t *bounds = matrix->indptr + (matrix->repeated[to] >> 32);
+		const uint64_t *bounds = matrix->indptr + (matrix->work->repeated[to] >> 32);
 		uint64_t	n = bounds[1] - bounds[0];
 
 		if (to > from && *n_entries + n > BATCH_ENTRIES)
@@ -272,22 +272,22 @@ batch_end(const Matrix *matrix, size_t from, uint64_t *n_entries)
 /* Sum the noted rows [from, to), which have been read again. */
 static bool
 sum_batch(Matrix *matrix, const MatrixColumns *columns, size_t from,
-		  size_t to, MatrixRows *out, McError *err)
+		  size_t to, const MatrixTarget *target, McError *err)
 {
-	const int32_t *indices = matrix->exact_indices.bytes;
-	const uint64_t *elements = matrix->exact_values.bytes;
+	const int32_t *indices = matrix->work->exact_indices.bytes;
+	const uint64_t *elements = matrix->work->exact_values.bytes;
 
 	for (size_t r = from; r < to; r++)
 	{
-		uint64_t	row = matrix->repeated[r] >> 32;
-		uint32_t	place = (uint32_t) matrix->repeated[r];
-		int64_t		begin = out->indptr[place];
+		uint64_t	row = matrix->work->repeated[r] >> 32;
+		uint32_t	place = (uint32_t) matrix->work->repeated[r];
+		uint64_t	begin = target->begin[place];
 		size_t		n = (size_t) (matrix->indptr[row + 1] -
 								  matrix->indptr[row]);
 
 		if (!sum_row(matrix, columns, row, indices, elements, n,
-					 out->indices + begin, out->values + begin,
-					 (size_t) (out->indptr[place + 1] - begin), err))
+					 target->indices + begin, target->values + begin,
+					 target->counts[place], err))
 			return false;
 		indices += n;
 		elements += n;
@@ -298,42 +298,32 @@ sum_batch(Matrix *matrix, const MatrixColumns *columns, size_t from,
 /* See internal.h. */
 bool
 matrix_sum_duplicates(Matrix *matrix, int fd, const MatrixColumns *columns,
-					  MatrixRows *out, McError *err)
+					  const MatrixTarget *target, McError *err)
 {
-	const MatrixOrder *order = &matrix->order;
-	size_t		n = matrix->n_repeated;
+	size_t		n = matrix->work->n_repeated;
 	uint64_t	n_entries;
 	size_t		to;
 
 	if (n == 0)
 		return true;
 	/* no overflow: there are as many keys already */
-	if (!matrix_buffer_reserve(&matrix->sort, n * sizeof(uint64_t), err))
+	if (!matrix_buffer_reserve(&matrix->work->sort, n * sizeof(uint64_t),
+							   err))
 		return false;
-	matrix_sort_keys(matrix->repeated, matrix->sort.bytes, n, 32);
+	matrix_sort_keys(matrix->work->repeated, matrix->work->sort.bytes, n, 32);
 	for (size_t from = 0; from < n; from = to)
 	{
 		to = batch_end(matrix, from, &n_entries);
 		if (!read_again(matrix, fd, from, to, n_entries, err) ||
-			!sum_batch(matrix, columns, from, to, out, err))
+			!sum_batch(matrix, columns, from, to, target, err))
 			return false;
-	}
-	/* rows that were asked for again are copies of the first */
-	for (size_t i = 0; i < order->n; i++)
-	{
-		int64_t		first = out->indptr[order->same_as[i]];
-		int64_t		begin = out->indptr[i];
-
-		if (order->same_as[i] != i)
-			memcpy(out->values + begin, out->values + first,
-				   (size_t) (out->indptr[i + 1] - begin) * sizeof(float));
 	}
 	return true;
 }
 
 /*
  * Keys of the elements of a dense row that are not zero, sorted, into
- * matrix->sort: column of the result << 32 | column of the file.
+ * matrix->work->sort: column of the result << 32 | column of the file.
  */
 static bool
 sort_nonzero(Matrix *matrix, const MatrixColumns *columns,
@@ -348,9 +338,9 @@ sort_nonzero(Matrix *matrix, const MatrixColumns *columns,
 	if (!mc_multiply(columns->n_cols, 2 * sizeof(uint64_t), &bytes) ||
 		bytes > SIZE_MAX)
 		return mc_error(err, MC_LIMIT, "a row is too long to be sorted");
-	if (!matrix_buffer_reserve(&matrix->sort, (size_t) bytes, err))
+	if (!matrix_buffer_reserve(&matrix->work->sort, (size_t) bytes, err))
 		return false;
-	keys = matrix->sort.bytes;
+	keys = matrix->work->sort.bytes;
 	for (size_t s = 0; s < n_spans; s++)
 	{
 		for (uint64_t c = spans[s].begin; c < spans[s].end; c++)
@@ -384,7 +374,7 @@ matrix_sum_nonzero(Matrix *matrix, const MatrixColumns *columns,
 
 	if (!sort_nonzero(matrix, columns, spans, n_spans, row, &n_keys, err))
 		return false;
-	keys = matrix->sort.bytes;
+	keys = matrix->work->sort.bytes;
 	for (size_t i = 0; i < n_keys; i = end)
 	{
 		uint64_t	column = keys[i] >> 32;

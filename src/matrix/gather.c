@@ -9,14 +9,13 @@
  * that need no conversion and follow each other in the file as in the target
  * are read right into it.
  */
-#include <fcntl.h>
 #include <string.h>
 
 #include "matrix/internal.h"
 
-#define MAX_GAP		4096		/* bytes read in vain rather than seek */
 #define MAX_RUN		((uint64_t) 1 << 20)	/* bytes of one pread */
-#define READ_AHEAD	8			/* chunks announced to the kernel */
+#define READ_AHEAD	8			/* reads announced to the kernel */
+#define BLOCK		512			/* elements put into order at a time */
 
 /* What the functions below share. */
 typedef struct Gather
@@ -69,6 +68,44 @@ gather_memory(const Gather *g, const MatrixPiece *pieces, size_t n,
 		matrix_convert(g->source,
 					   bytes + pieces[p].source * g->source->element_size,
 					   pieces[p].count, target_at(g, pieces[p].target));
+}
+
+/*
+ * Take the pieces from a chunk that is still shuffled: right to the target, or
+ * by way of a block that stays in the processor's cache.
+ */
+static void
+gather_planes(const Gather *g, const MatrixPiece *pieces, size_t n,
+			  const uint8_t *planes)
+{
+	const MatrixSource *source = g->source;
+	size_t		size = source->element_size;
+	size_t		elements = (size_t) (source->chunk_bytes / size);
+	uint8_t		block[BLOCK * sizeof(uint64_t)];
+
+	for (size_t p = 0; p < n; p++)
+	{
+		size_t		first = (size_t) pieces[p].source;
+		size_t		left = (size_t) pieces[p].count;
+		uint64_t	target = pieces[p].target;
+
+		if (source->straight && !source->exact)
+		{
+			codec_unshuffle(planes, elements, size, first, left,
+							target_at(g, target));
+			continue;
+		}
+		while (left > 0)
+		{
+			size_t		count = left < BLOCK ? left : BLOCK;
+
+			codec_unshuffle(planes, elements, size, first, count, block);
+			matrix_convert(source, block, count, target_at(g, target));
+			first += count;
+			target += count;
+			left -= count;
+		}
+	}
 }
 
 /* How many pieces from the first on follow each other in file and target? */
@@ -131,9 +168,9 @@ read_piece(const Gather *g, uint64_t address, uint64_t source, uint64_t count,
 			return false;
 		if (!g->source->straight)
 		{
-			if (!matrix_buffer_reserve(&matrix->stored, MAX_RUN, err))
+			if (!matrix_buffer_reserve(&matrix->work->stored, MAX_RUN, err))
 				return false;
-			buffer = matrix->stored.bytes;
+			buffer = matrix->work->stored.bytes;
 		}
 		if (!matrix_read_bytes(matrix, g->source, g->fd, buffer, bytes,
 							   address + source * size, err))
@@ -158,13 +195,13 @@ read_run(const Gather *g, uint64_t address, const MatrixPiece *pieces,
 	uint64_t	end = pieces[n - 1].source + pieces[n - 1].count;
 
 	if (!matrix_check_interrupt(matrix, err) ||
-		!matrix_buffer_reserve(&matrix->stored, MAX_RUN, err) ||
-		!matrix_read_bytes(matrix, g->source, g->fd, matrix->stored.bytes,
+		!matrix_buffer_reserve(&matrix->work->stored, MAX_RUN, err) ||
+		!matrix_read_bytes(matrix, g->source, g->fd, matrix->work->stored.bytes,
 						   (size_t) ((end - begin) * size),
 						   address + begin * size, err))
 		return false;
 	for (size_t p = 0; p < n; p++)
-		matrix_convert(g->source, (uint8_t *) matrix->stored.bytes +
+		matrix_convert(g->source, (uint8_t *) matrix->work->stored.bytes +
 					   (pieces[p].source - begin) * size, pieces[p].count,
 					   target_at(g, pieces[p].target));
 	return true;
@@ -180,7 +217,7 @@ count_run(const MatrixPiece *pieces, size_t n, uint32_t size)
 	{
 		uint64_t	end = pieces[run - 1].source + pieces[run - 1].count;
 
-		if ((pieces[run].source - end) * size > MAX_GAP ||
+		if ((pieces[run].source - end) * size > MATRIX_MAX_GAP ||
 			(pieces[run].source + pieces[run].count - pieces[0].source) *
 			size > MAX_RUN)
 			break;
@@ -194,6 +231,8 @@ static bool
 gather_raw(const Gather *g, const MatrixPiece *pieces, size_t n,
 		   uint64_t address, McError *err)
 {
+	size_t		announced = 1;	/* pieces from the first on */
+
 	while (n > 0)
 	{
 		uint64_t	count;
@@ -201,6 +240,15 @@ gather_raw(const Gather *g, const MatrixPiece *pieces, size_t n,
 		size_t		run = count_run(pieces, n, g->source->element_size);
 		bool		read;
 
+		if (matrix_workspace_announces(g->matrix->work) &&
+			announced < n && announced <= READ_AHEAD)
+		{
+			size_t		more = n < 2 * READ_AHEAD ? n : 2 * READ_AHEAD;
+
+			matrix_announce_pieces(g->source, g->fd, pieces + announced,
+								   more - announced, address);
+			announced = more;
+		}
 		if (run > done)
 		{
 			read = read_run(g, address, pieces, run, err);
@@ -213,6 +261,7 @@ gather_raw(const Gather *g, const MatrixPiece *pieces, size_t n,
 			return false;
 		pieces += done;
 		n -= done;
+		announced = announced > done ? announced - done : 1;
 	}
 	return true;
 }
@@ -241,22 +290,21 @@ gather_chunk(const Gather *g, uint64_t chunk, const MatrixPiece *pieces,
 	}
 	else
 	{
-		if (!matrix_chunk_decode(g->matrix, g->source, g->fd, chunk, err))
+		const MatrixPiece *last = &pieces[n - 1];
+		uint64_t	end = last->source + last->count;
+		const MatrixDecoded *decoded;
+
+		decoded = matrix_chunk_decode(g->matrix, g->source, g->fd, chunk,
+									  (size_t) end * g->source->element_size,
+									  err);
+		if (decoded == NULL)
 			return false;
-		gather_memory(g, pieces, n, g->source->decoded.bytes);
+		if (decoded->planar)
+			gather_planes(g, pieces, n, decoded->buffer.bytes);
+		else
+			gather_memory(g, pieces, n, decoded->buffer.bytes);
 	}
 	return true;
-}
-
-/* Tell the kernel which chunk will be read soon. */
-static void
-announce_chunk(const Gather *g, uint64_t chunk)
-{
-	const ManifestChunk *entry = &g->source->chunks[chunk];
-
-	if (entry->address <= INT64_MAX && !matrix_chunk_is_raw(g->source, chunk))
-		(void) posix_fadvise(g->fd, (off_t) entry->address,
-							 (off_t) entry->size, POSIX_FADV_WILLNEED);
 }
 
 /* All groups of a chunked array. */
@@ -271,11 +319,42 @@ gather_chunks(const Gather *g, const MatrixPlan *plan, McError *err)
 
 		if (!matrix_check_interrupt(g->matrix, err))
 			return false;
-		while (announced < plan->n_groups && announced <= i + READ_AHEAD)
-			announce_chunk(g, plan->groups[announced++].chunk);
+		if (announced <= i)
+			announced = i + 1;
+		while (matrix_workspace_announces(g->matrix->work) &&
+			   announced < plan->n_groups && announced <= i + READ_AHEAD)
+			matrix_announce_group(g->source, g->fd, plan,
+								  &plan->groups[announced++]);
 		if (!gather_chunk(g, group->chunk, plan->pieces + group->first,
 						  group->n, err))
 			return false;
+	}
+	return true;
+}
+
+/* Carry out the plan, by layout. */
+static bool
+gather_layout(const Gather *g, const MatrixPlan *plan, McError *err)
+{
+	const ManifestArray *array = g->source->array;
+
+	switch ((ManifestLayout) array->layout)
+	{
+		case MANIFEST_NO_ARRAY:
+			break;
+		case MANIFEST_CONTIGUOUS:
+			if (array->address != MANIFEST_NO_ADDRESS)
+				return gather_raw(g, plan->pieces, plan->n_pieces,
+								  array->address, err);
+			gather_fill(g, plan->pieces, plan->n_pieces);
+			break;
+		case MANIFEST_CHUNKED:
+			return gather_chunks(g, plan, err);
+		case MANIFEST_COMPACT:
+			gather_memory(g, plan->pieces, plan->n_pieces, g->source->compact);
+			break;
+		case MANIFEST_STORED:
+			return gather_stored(g, plan->pieces, plan->n_pieces, err);
 	}
 	return true;
 }
@@ -285,27 +364,24 @@ bool
 matrix_gather(Matrix *matrix, MatrixSource *source, int fd, void *target,
 			  McError *err)
 {
-	const MatrixPlan *plan = &matrix->plan;
 	Gather		g = {matrix, source, fd, target,
 	source->exact ? sizeof(uint64_t) : sizeof(uint32_t)};
+	bool		raw = source->array->layout == MANIFEST_CONTIGUOUS ||
+		(source->array->layout == MANIFEST_CHUNKED &&
+		 source->array->n_filters == 0);
+	uint64_t	reads = matrix->n_reads;
+	uint64_t	bytes = matrix->stats.bytes_read;
+	uint64_t	start = raw ? matrix_clock() : 0;
+	uint64_t	took;
+	bool		done = gather_layout(&g, &matrix->work->plan, err);
 
-	switch ((ManifestLayout) source->array->layout)
+	/* reads of chunks with filters are timed one by one */
+	if (raw)
 	{
-		case MANIFEST_NO_ARRAY:
-			break;
-		case MANIFEST_CONTIGUOUS:
-			if (source->array->address != MANIFEST_NO_ADDRESS)
-				return gather_raw(&g, plan->pieces, plan->n_pieces,
-								  source->array->address, err);
-			gather_fill(&g, plan->pieces, plan->n_pieces);
-			break;
-		case MANIFEST_CHUNKED:
-			return gather_chunks(&g, plan, err);
-		case MANIFEST_COMPACT:
-			gather_memory(&g, plan->pieces, plan->n_pieces, source->compact);
-			break;
-		case MANIFEST_STORED:
-			return gather_stored(&g, plan->pieces, plan->n_pieces, err);
+		took = matrix_clock() - start;
+		matrix->stats.read_ns += took;
+		matrix_note_reads(matrix, matrix->n_reads - reads,
+						  matrix->stats.bytes_read - bytes, took);
 	}
-	return true;
+	return done;
 }

@@ -40,11 +40,22 @@ typedef struct MatrixSource
 	uint64_t	chunk_cols;		/* elements; not CHUNKED: dims[1] */
 	uint64_t	grid_cols;		/* chunks across; not CHUNKED: 1 */
 	uint64_t	chunk_bytes;	/* decoded; CHUNKED only */
-	/* the chunk decoded last, kept between calls */
-	bool		has_decoded;
-	uint64_t	decoded_chunk;
-	MatrixBuffer decoded;		/* owned */
+	int			slot;			/* of MatrixWorkspace.decoded, where its chunks go */
+	uint8_t    *verified;		/* owned, or NULL: a bit for each chunk that was
+								 * decoded as a whole, its checksum seen */
 } MatrixSource;
+
+/* The chunk that was decoded last of the sources that share a slot. */
+typedef struct MatrixDecoded
+{
+	const MatrixSource *source; /* NULL: nothing is there */
+	uint64_t	chunk;
+	size_t		valid;			/* bytes, from the first */
+	bool		planar;			/* still shuffled: see codec_unshuffle */
+	MatrixBuffer buffer;
+} MatrixDecoded;
+
+#define MATRIX_SLOTS 3			/* data and indices of a layer, obsm */
 
 /* Elements of one chunk that one row needs. */
 typedef struct MatrixPiece
@@ -95,6 +106,31 @@ typedef struct MatrixOrder
 	size_t		same_capacity;
 } MatrixOrder;
 
+/* Memory of reads, kept between calls; of one matrix or shared by many. */
+struct MatrixWorkspace
+{
+	Codec codec;
+	MatrixDecoded decoded[MATRIX_SLOTS];
+	uint32_t	warm;			/* reads in a row out of the page cache */
+	MatrixBuffer stored;		/* bytes as in the file */
+	MatrixBuffer spare;			/* between two filters */
+	MatrixBuffer sort;			/* keys */
+	MatrixBuffer dense;			/* raw values of dense rows */
+	MatrixBuffer taken;			/* a bit for each column of the result */
+	MatrixBuffer lengths;		/* entries of each row */
+	MatrixOrder order;
+	MatrixPlan	plan;
+	MatrixSpan *spans;			/* owned */
+	size_t		spans_capacity;
+	MatrixRows	rows;			/* intermediate result */
+	uint64_t   *repeated;		/* owned; rows with duplicates of a call: row
+								 * number << 32 | place */
+	size_t		n_repeated;
+	size_t		repeated_capacity;
+	MatrixBuffer exact_values;	/* elements of such rows, 64 bits each */
+	MatrixBuffer exact_indices; /* their columns, int32 */
+};
+
 struct Matrix
 {
 	Manifest   *manifest;		/* borrowed */
@@ -102,30 +138,22 @@ struct Matrix
 	const char *name;			/* borrowed from it */
 	const uint64_t *indptr;		/* borrowed from it; CSR */
 	MatrixLimits limits;
+	bool		partial;		/* see matrix_decode_partially */
 	const volatile sig_atomic_t *interrupt; /* borrowed, or NULL */
 	MatrixStats stats;
-	Codec codec;
+	uint64_t	n_reads;		/* preads so far */
 	MatrixSource data;
 	MatrixSource indices;		/* CSR */
-	/* scratch, reused between calls */
 	uint64_t	file_size;		/* of the call's descriptor */
-	MatrixBuffer stored;		/* bytes as in the file */
-	MatrixBuffer spare;			/* between two filters */
-	MatrixBuffer sort;			/* keys */
-	MatrixBuffer dense;			/* raw values of dense rows */
-	MatrixBuffer taken;			/* a bit for each column of the result */
-	MatrixOrder order;
-	MatrixPlan	plan;
-	MatrixSpan *spans;			/* owned */
-	size_t		spans_capacity;
-	MatrixRows	rows;			/* intermediate result */
-	uint64_t   *repeated;		/* owned; rows with duplicates of a call: row
-								 * number << 32 | first place asked for */
-	size_t		n_repeated;
-	size_t		repeated_capacity;
-	MatrixBuffer exact_values;	/* elements of such rows, 64 bits each */
-	MatrixBuffer exact_indices; /* their columns, int32 */
+	MatrixWorkspace *work;		/* own, or borrowed */
+	MatrixWorkspace own;		/* until another one is shared */
 };
+
+/* --- workspace.c --- */
+
+/* Forget chunks that were decoded for a matrix, which is to be closed. */
+extern void matrix_workspace_forget(MatrixWorkspace *work,
+									const Matrix *matrix);
 
 /* At least n bytes in buffer; the content is not kept. */
 extern bool matrix_buffer_reserve(MatrixBuffer *buffer, size_t n,
@@ -147,6 +175,9 @@ extern void matrix_sort_keys(uint64_t *keys, uint64_t *temp, size_t n,
 /* Fill matrix->order.  Fails with INVALID (a row out of range), ... */
 extern bool matrix_order_rows(Matrix *matrix, const uint64_t *rows, size_t n,
 							  McError *err);
+
+/* Let first hold places[i] instead of i; places may be NULL. */
+extern void matrix_order_place(MatrixOrder *order, const uint32_t *places);
 
 /* --- plan.c --- */
 
@@ -183,14 +214,41 @@ extern bool matrix_read_bytes(Matrix *matrix, const MatrixSource *source,
 							  McError *err);
 
 /*
- * The decoded bytes of a chunk that is allocated and filtered: read, decoded
- * and kept in source->decoded unless they are there already.
+ * A chunk that is allocated and filtered: read, decoded and kept in the slot
+ * of its source unless it is there already.  At least its first wanted bytes
+ * are valid.  NULL: see err.  Until the next call.
  */
-extern bool matrix_chunk_decode(Matrix *matrix, MatrixSource *source, int fd,
-								uint64_t chunk, McError *err);
+extern const MatrixDecoded *matrix_chunk_decode(Matrix *matrix,
+												MatrixSource *source, int fd,
+												uint64_t chunk, size_t wanted,
+												McError *err);
+
+/* The clock of MatrixStats: nanoseconds from some point in the past. */
+extern uint64_t matrix_clock(void);
 
 /* Is no filter applied to this chunk? */
 extern bool matrix_chunk_is_raw(const MatrixSource *source, uint64_t chunk);
+
+/* --- announce.c --- */
+
+#define MATRIX_MAX_GAP 4096		/* bytes read in vain rather than seek */
+
+/*
+ * Reads that took ns nanoseconds for n pieces of bytes in all were, or were
+ * not, served from the page cache.
+ */
+extern void matrix_note_reads(Matrix *matrix, uint64_t n, uint64_t bytes,
+							  uint64_t ns);
+
+/* Announce pieces, ascending, of a region without filters at address. */
+extern void matrix_announce_pieces(const MatrixSource *source, int fd,
+								   const MatrixPiece *pieces, size_t n,
+								   uint64_t address);
+
+/* Announce what a group of a chunked array needs. */
+extern void matrix_announce_group(const MatrixSource *source, int fd,
+								  const MatrixPlan *plan,
+								  const MatrixGroup *group);
 
 /* --- convert.c --- */
 
@@ -266,17 +324,17 @@ extern bool matrix_assemble_dense(const MatrixColumns *columns,
 /* The sum, or its rounding to float, if it is no NaN; else one NaN for all. */
 extern float matrix_canonical(double sum);
 
-/* Note that a row, first asked for at place, has duplicates. */
+/* Note that a row, which goes to place, has duplicates. */
 extern bool matrix_note_duplicates(Matrix *matrix, uint64_t row, size_t place,
 								   McError *err);
 
 /*
- * Set the values of the rows that were noted to sums of exact elements; out
- * is the finished result of matrix->order.
+ * Set the values of the rows that were noted to sums of exact elements; the
+ * target has them in their places, assembled.
  */
 extern bool matrix_sum_duplicates(Matrix *matrix, int fd,
 								  const MatrixColumns *columns,
-								  MatrixRows *out, McError *err);
+								  const MatrixTarget *target, McError *err);
 
 /*
  * The entries of a dense row read exact, as matrix_assemble_nonzero makes
@@ -288,15 +346,33 @@ extern bool matrix_sum_nonzero(Matrix *matrix, const MatrixColumns *columns,
 							   float *out_values, size_t *n_out,
 							   McError *err);
 
+/* --- sparse.c --- */
+
+/* matrix_read_rows of a sparse matrix, rows ordered. */
+extern bool matrix_sparse_read_rows(Matrix *matrix, int fd,
+									const uint64_t *rows, size_t n,
+									const MatrixColumns *columns,
+									MatrixRows *out, McError *err);
+
 /* --- dense.c --- */
 
-/* matrix_read_rows and matrix_read_dense of a dense matrix, rows ordered. */
+/*
+ * matrix_read_rows and matrix_read_dense_at of a dense matrix, rows ordered
+ * (and placed).
+ */
 extern bool matrix_dense_read_rows(Matrix *matrix, int fd,
 								   const MatrixColumns *columns,
 								   MatrixRows *out, McError *err);
 extern bool matrix_dense_read_dense(Matrix *matrix, int fd,
-									const MatrixColumns *columns, float *out,
+									const MatrixColumns *columns,
+									const uint32_t *places, float *out,
 									McError *err);
+
+/* --- matrix.c --- */
+
+/* What every read begins with: columns, rows in order, the file's size. */
+extern bool matrix_begin_read(Matrix *matrix, int fd, const uint64_t *rows,
+							  size_t n, MatrixColumns *columns, McError *err);
 
 /* Room for n rows, or for n entries, in rows. */
 extern bool matrix_rows_reserve(MatrixRows *rows, size_t n, McError *err);

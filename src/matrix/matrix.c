@@ -1,10 +1,6 @@
 /*
  * matrix.c
  *		Open a matrix of a manifest, and read its rows.
- *
- * A sparse row is read in place: the raw entries go to where the row stands
- * in the result, and the assembly closes the gaps that mapping and summing
- * leave, from the front to the back.
  */
 #include "matrix/matrix.h"
 
@@ -13,8 +9,6 @@
 #include <sys/stat.h>
 
 #include "matrix/internal.h"
-
-#define ENTRY_BYTES	(sizeof(int32_t) + sizeof(float))
 
 /* Are numbers of more than one byte swapped on this machine? */
 static bool
@@ -131,7 +125,11 @@ matrix_open(Manifest *m, int i, const MatrixLimits *limits,
 	matrix->record = manifest_matrix(m, i);
 	matrix->name = manifest_matrix_name(m, i);
 	matrix->limits = *limits;
+	matrix->partial = true;
 	matrix->interrupt = interrupt;
+	matrix->work = &matrix->own;
+	matrix->data.slot = i == 0 ? 0 : 2;
+	matrix->indices.slot = i == 0 ? 1 : 2;
 	if (!open_arrays(matrix, err))
 	{
 		matrix_close(matrix);
@@ -141,49 +139,32 @@ matrix_open(Manifest *m, int i, const MatrixLimits *limits,
 	return true;
 }
 
-/* Free what reads leave behind for the next one. */
-static void
-free_scratch(Matrix *matrix)
-{
-	MatrixOrder *order = &matrix->order;
-	MatrixPlan *plan = &matrix->plan;
-
-	codec_free(&matrix->codec);
-	matrix->data.has_decoded = false;
-	matrix->indices.has_decoded = false;
-	matrix_buffer_free(&matrix->data.decoded);
-	matrix_buffer_free(&matrix->indices.decoded);
-	matrix_buffer_free(&matrix->stored);
-	matrix_buffer_free(&matrix->spare);
-	matrix_buffer_free(&matrix->sort);
-	matrix_buffer_free(&matrix->dense);
-	matrix_buffer_free(&matrix->taken);
-	matrix_buffer_free(&matrix->exact_values);
-	matrix_buffer_free(&matrix->exact_indices);
-	mc_free(order->keys);
-	mc_free(order->first);
-	mc_free(order->same_as);
-	*order = (MatrixOrder) {0};
-	mc_free(plan->pieces);
-	mc_free(plan->groups);
-	*plan = (MatrixPlan) {NULL};
-	mc_free(matrix->spans);
-	matrix->spans = NULL;
-	matrix->spans_capacity = 0;
-	mc_free(matrix->repeated);
-	matrix->repeated = NULL;
-	matrix->repeated_capacity = 0;
-	matrix_rows_reset(&matrix->rows);
-}
-
 /* See matrix.h. */
 void
 matrix_close(Matrix *matrix)
 {
 	if (matrix == NULL)
 		return;
-	free_scratch(matrix);
+	matrix_workspace_forget(matrix->work, matrix);
+	matrix_workspace_trim(&matrix->own, 0);
+	mc_free(matrix->data.verified);
+	mc_free(matrix->indices.verified);
 	mc_free(matrix);
+}
+
+/* See matrix.h. */
+void
+matrix_share(Matrix *matrix, MatrixWorkspace *work)
+{
+	matrix_workspace_trim(&matrix->own, 0);
+	matrix->work = work;
+}
+
+/* See matrix.h. */
+void
+matrix_decode_partially(Matrix *matrix, bool on)
+{
+	matrix->partial = on;
 }
 
 /* See matrix.h. */
@@ -227,27 +208,10 @@ matrix_entries_reserve(MatrixRows *rows, uint64_t n, McError *err)
 				   (size_t) n, sizeof(float), err);
 }
 
-/* The entries [begin, end) of a row of a sparse matrix. */
-static bool
-row_bounds(const Matrix *matrix, uint64_t row, uint64_t *begin, uint64_t *end,
-		   McError *err)
-{
-	*begin = matrix->indptr[row];
-	*end = matrix->indptr[row + 1];
-	if (*begin <= *end && *end <= matrix->record->nnz)
-		return true;
-	mc_error(err, MC_CORRUPT, "%.100s/indptr is wrong at row %llu",
-			 matrix->name, (unsigned long long) row);
-	return mc_error_detail(err, "The row has entries %llu to %llu of %llu.",
-						   (unsigned long long) *begin,
-						   (unsigned long long) *end,
-						   (unsigned long long) matrix->record->nnz);
-}
-
-/* What every read begins with: columns, rows in order, the file's size. */
-static bool
-begin_read(Matrix *matrix, int fd, const uint64_t *rows, size_t n,
-		   MatrixColumns *columns, McError *err)
+/* See internal.h. */
+bool
+matrix_begin_read(Matrix *matrix, int fd, const uint64_t *rows, size_t n,
+				  MatrixColumns *columns, McError *err)
 {
 	struct stat status;
 
@@ -265,119 +229,6 @@ begin_read(Matrix *matrix, int fd, const uint64_t *rows, size_t n,
 		matrix_order_rows(matrix, rows, n, err);
 }
 
-/* Set out->indptr to where the raw entries of each row will go. */
-static bool
-place_rows(Matrix *matrix, const uint64_t *rows, size_t n, MatrixRows *out,
-		   McError *err)
-{
-	uint64_t	total = 0;
-
-	out->indptr[0] = 0;
-	for (size_t i = 0; i < n; i++)
-	{
-		uint64_t	begin;
-		uint64_t	end;
-
-		if (!row_bounds(matrix, rows[i], &begin, &end, err))
-			return false;
-		if (!mc_add(total, end - begin, &total) || total > INT64_MAX)
-			return mc_error(err, MC_LIMIT, "too many entries in one read");
-		out->indptr[i + 1] = (int64_t) total;
-	}
-	if (total > matrix->limits.max_read_bytes / ENTRY_BYTES)
-	{
-		mc_error(err, MC_LIMIT, "%.100s has rows that are too long",
-				 matrix->name);
-		return mc_error_detail(err, "%zu rows have %llu stored entries; the "
-							   "limit is %zu bytes.", n,
-							   (unsigned long long) total,
-							   matrix->limits.max_read_bytes);
-	}
-	return matrix_entries_reserve(out, total, err);
-}
-
-/* Read one array's elements of the distinct rows to their places. */
-static bool
-gather_rows(Matrix *matrix, MatrixSource *source, int fd,
-			const MatrixRows *out, void *target, McError *err)
-{
-	const MatrixOrder *order = &matrix->order;
-	uint64_t	last = 0;
-
-	matrix_plan_clear(&matrix->plan);
-	for (size_t u = 0; u < order->n_distinct; u++)
-	{
-		uint64_t	begin = matrix->indptr[order->keys[u]];
-		uint64_t	end = matrix->indptr[order->keys[u] + 1];
-
-		if (begin < last)
-			return mc_error(err, MC_CORRUPT, "%.100s/indptr descends before "
-							"row %llu", matrix->name,
-							(unsigned long long) order->keys[u]);
-		last = end;
-		if (!matrix_plan_range(&matrix->plan, source, begin, end,
-							   (uint64_t) out->indptr[order->first[u]], err))
-			return false;
-	}
-	return matrix_plan_finish(&matrix->plan, source, err) &&
-		matrix_gather(matrix, source, fd, target, err);
-}
-
-/* Turn the raw entries into rows, closing the gaps. */
-static bool
-assemble_rows(Matrix *matrix, const MatrixColumns *columns,
-			  const uint64_t *rows, size_t n, MatrixRows *out, McError *err)
-{
-	const uint32_t *same_as = matrix->order.same_as;
-	int64_t		raw = 0;		/* where the raw entries of row i begin */
-	int64_t		end = 0;		/* of the rows that are done; <= raw */
-
-	for (size_t i = 0; i < n; i++)
-	{
-		int64_t		raw_end = out->indptr[i + 1];
-		size_t		kept;
-		bool		summed = false;
-
-		if (same_as[i] != i)
-		{
-			/* done already, further in front */
-			int64_t		done = out->indptr[same_as[i]];
-
-			kept = (size_t) (out->indptr[same_as[i] + 1] - done);
-			memmove(out->indices + end, out->indices + done,
-					kept * sizeof(int32_t));
-			memmove(out->values + end, out->values + done,
-					kept * sizeof(float));
-		}
-		else if (!matrix_assemble_row(matrix, columns, rows[i],
-									  (size_t) (raw_end - raw),
-									  out->indices + raw, out->values + raw,
-									  out->indices + end, out->values + end,
-									  &kept, &summed, err))
-			return false;
-		if (summed && matrix->data.is_wide &&
-			!matrix_note_duplicates(matrix, rows[i], i, err))
-			return false;
-		end += (int64_t) kept;
-		out->indptr[i + 1] = end;
-		raw = raw_end;
-	}
-	return true;
-}
-
-/* matrix_read_rows of a sparse matrix, rows ordered. */
-static bool
-read_sparse(Matrix *matrix, int fd, const uint64_t *rows, size_t n,
-			const MatrixColumns *columns, MatrixRows *out, McError *err)
-{
-	matrix->n_repeated = 0;
-	return place_rows(matrix, rows, n, out, err) &&
-		gather_rows(matrix, &matrix->indices, fd, out, out->indices, err) &&
-		gather_rows(matrix, &matrix->data, fd, out, out->values, err) &&
-		assemble_rows(matrix, columns, rows, n, out, err) &&
-		matrix_sum_duplicates(matrix, fd, columns, out, err);
-}
-
 /* See matrix.h. */
 bool
 matrix_read_rows(Matrix *matrix, int fd, const uint64_t *rows, size_t n,
@@ -390,9 +241,9 @@ matrix_read_rows(Matrix *matrix, int fd, const uint64_t *rows, size_t n,
 	out->n_rows = 0;
 	if (!matrix_rows_reserve(out, n, err))
 		return false;
-	done = begin_read(matrix, fd, rows, n, &columns, err) &&
+	done = matrix_begin_read(matrix, fd, rows, n, &columns, err) &&
 		(matrix->record->kind == MANIFEST_CSR ?
-		 read_sparse(matrix, fd, rows, n, &columns, out, err) :
+		 matrix_sparse_read_rows(matrix, fd, rows, n, &columns, out, err) :
 		 matrix_dense_read_rows(matrix, fd, &columns, out, err));
 	if (done)
 		out->n_rows = n;
@@ -401,21 +252,23 @@ matrix_read_rows(Matrix *matrix, int fd, const uint64_t *rows, size_t n,
 	return done;
 }
 
-/* A sparse matrix, dense: by way of matrix->rows. */
+/* A sparse matrix, dense: by way of matrix->work->rows. */
 static bool
 read_sparse_dense(Matrix *matrix, int fd, const uint64_t *rows, size_t n,
-				  const MatrixColumns *columns, float *out, McError *err)
+				  const uint32_t *places, const MatrixColumns *columns,
+				  float *out, McError *err)
 {
-	MatrixRows *sparse = &matrix->rows;
+	MatrixRows *sparse = &matrix->work->rows;
 
 	if (!matrix_rows_reserve(sparse, n, err) ||
-		!read_sparse(matrix, fd, rows, n, columns, sparse, err))
+		!matrix_sparse_read_rows(matrix, fd, rows, n, columns, sparse, err))
 		return false;
-	memset(out, 0, n * (size_t) columns->n_out * sizeof(float));
 	for (size_t i = 0; i < n; i++)
 	{
-		float	   *row = out + i * (size_t) columns->n_out;
+		float	   *row = out + (places != NULL ? places[i] : i) *
+			(size_t) columns->n_out;
 
+		memset(row, 0, (size_t) columns->n_out * sizeof(float));
 		for (int64_t e = sparse->indptr[i]; e < sparse->indptr[i + 1]; e++)
 			row[sparse->indices[e]] = sparse->values[e];
 	}
@@ -424,44 +277,53 @@ read_sparse_dense(Matrix *matrix, int fd, const uint64_t *rows, size_t n,
 
 /* See matrix.h. */
 bool
-matrix_read_dense(Matrix *matrix, int fd, const uint64_t *rows, size_t n,
-				  const int32_t *column_map, uint64_t n_out, float *out,
-				  McError *err)
+matrix_read_dense_at(Matrix *matrix, int fd, const uint64_t *rows, size_t n,
+					 const uint32_t *places, const int32_t *column_map,
+					 uint64_t n_out, float *out, McError *err)
 {
 	MatrixColumns columns = {column_map, matrix->record->n_cols, n_out};
 	uint64_t	bytes;
 
-	if (!begin_read(matrix, fd, rows, n, &columns, err))
+	if (!matrix_begin_read(matrix, fd, rows, n, &columns, err))
 		return false;
 	if (!mc_multiply(n, n_out * sizeof(float), &bytes) || bytes > SIZE_MAX)
 		return mc_error(err, MC_LIMIT, "too many values in one read");
-	if (matrix->record->kind == MANIFEST_DENSE)
-		return matrix_dense_read_dense(matrix, fd, &columns, out, err);
-	return read_sparse_dense(matrix, fd, rows, n, &columns, out, err);
-}
-
-/*
- * Bytes that a matrix holds for the next read.  Rows and spans are passed
- * over: what they take is little beside the pieces of their plan.
- */
-static size_t
-held_bytes(const Matrix *matrix)
-{
-	return matrix->codec.scratch_capacity +
-		matrix->data.decoded.capacity + matrix->indices.decoded.capacity +
-		matrix->stored.capacity + matrix->spare.capacity +
-		matrix->sort.capacity + matrix->dense.capacity +
-		matrix->exact_values.capacity + matrix->exact_indices.capacity +
-		matrix->plan.pieces_capacity * sizeof(MatrixPiece) +
-		matrix->plan.groups_capacity * sizeof(MatrixGroup) +
-		matrix->rows.entries_capacity * sizeof(int32_t) +
-		matrix->rows.values_capacity * sizeof(float);
+	if (matrix->record->kind != MANIFEST_DENSE)
+		return read_sparse_dense(matrix, fd, rows, n, places, &columns, out,
+								 err);
+	matrix_order_place(&matrix->work->order, places);
+	return matrix_dense_read_dense(matrix, fd, &columns, places, out, err);
 }
 
 /* See matrix.h. */
-void
-matrix_trim(Matrix *matrix, size_t max_bytes)
+bool
+matrix_read_dense(Matrix *matrix, int fd, const uint64_t *rows, size_t n,
+				  const int32_t *column_map, uint64_t n_out, float *out,
+				  McError *err)
 {
-	if (held_bytes(matrix) > max_bytes)
-		free_scratch(matrix);
+	return matrix_read_dense_at(matrix, fd, rows, n, NULL, column_map, n_out,
+								out, err);
+}
+
+/* See matrix.h. */
+bool
+matrix_is_sparse(const Matrix *matrix)
+{
+	return matrix->record->kind == MANIFEST_CSR;
+}
+
+/* Is any chunk of an array encoded? */
+static bool
+is_encoded(const MatrixSource *source)
+{
+	return source->array != NULL &&
+		source->array->layout == MANIFEST_CHUNKED &&
+		source->array->n_filters > 0;
+}
+
+/* See matrix.h. */
+bool
+matrix_is_encoded(const Matrix *matrix)
+{
+	return is_encoded(&matrix->data) || is_encoded(&matrix->indices);
 }

@@ -17,6 +17,7 @@
 #include "manifest/reader.h"
 
 typedef struct Matrix Matrix;
+typedef struct MatrixWorkspace MatrixWorkspace;
 
 /*
  * Rows in compressed sparse row form.  Row i has the entries indptr[i] to
@@ -50,6 +51,8 @@ typedef struct MatrixStats
 	uint64_t	bytes_read;		/* from the h5ad file: what the manifest holds
 								 * (STORED, COMPACT) does not count */
 	uint64_t	chunks_decoded;
+	uint64_t	read_ns;		/* nanoseconds in reads of the h5ad file ... */
+	uint64_t	decode_ns;		/* ... and in decoding chunks */
 } MatrixStats;
 
 /*
@@ -65,6 +68,14 @@ extern bool matrix_open(Manifest *m, int i, const MatrixLimits *limits,
 						McError *err);
 extern void matrix_close(Matrix *matrix);	/* NULL is allowed */
 extern const MatrixStats *matrix_stats(const Matrix *matrix);
+
+/*
+ * Decode (on, as after matrix_open) no more of a chunk than a read needs, or
+ * (off) whole chunks.  On: a chunk whose only filter is deflate is inflated
+ * as a whole the first time, which checks it, and later up to the last byte
+ * needed; shuffled bytes are put into order where they are needed only.
+ */
+extern void matrix_decode_partially(Matrix *matrix, bool on);
 
 /*
  * Read n rows (any order, repeats allowed; each below the matrix's rows) from
@@ -105,9 +116,83 @@ extern bool matrix_read_dense(Matrix *matrix, int fd, const uint64_t *rows,
 extern void matrix_rows_reset(MatrixRows *rows);
 
 /*
- * Free the scratch memory and the decoded chunks that a matrix keeps between
- * calls if they are more than max_bytes; the next call makes them anew.
+ * A sparse matrix's entries, right where the caller wants them: the row at
+ * place p has room for its stored entries (matrix_count_entries) from begin[p]
+ * on, of which counts[p] are used in the end, as many unless a map leaves some
+ * out or duplicates are summed.  All memory is the caller's.  Rows of several
+ * matrices can share a target.
  */
+typedef struct MatrixTarget
+{
+	int32_t    *indices;
+	float	   *values;
+	const uint64_t *begin;		/* [places] */
+	uint32_t   *counts;			/* [places] */
+} MatrixTarget;
+
+/*
+ * counts[p] = the entries stored for row rows[i], where p is places[i], or i
+ * if places is NULL.  Of a matrix that is not sparse: 0.  Fails with INVALID
+ * (there is no such row), LIMIT (one is longer than max_read_bytes), CORRUPT.
+ */
+extern bool matrix_count_entries(const Matrix *matrix, const uint64_t *rows,
+								 size_t n, const uint32_t *places,
+								 uint32_t *counts, McError *err);
+
+/* Is this matrix stored by compressed rows (true) or dense? */
+extern bool matrix_is_sparse(const Matrix *matrix);
+
+/*
+ * Must parts of the h5ad file be decoded to read it?  If so, rows that share
+ * a chunk are better read together.
+ */
+extern bool matrix_is_encoded(const Matrix *matrix);
+
+/*
+ * matrix_read_rows of a sparse matrix to a target.  Row rows[i] goes to place
+ * places[i] (to place i if places is NULL).  After a failure the target's
+ * contents are undefined.
+ */
+extern bool matrix_read_entries(Matrix *matrix, int fd, const uint64_t *rows,
+								size_t n, const uint32_t *places,
+								const int32_t *column_map, uint64_t n_out,
+								const MatrixTarget *target, McError *err);
+
+/*
+ * Let the kernel fetch what n rows, ascending and distinct, will need from the
+ * h5ad file open on fd.  Rows that cannot be read are no error here; fails
+ * with NO_MEMORY.
+ */
+extern bool matrix_announce_rows(Matrix *matrix, int fd, const uint64_t *rows,
+								 size_t n, McError *err);
+
+/* matrix_read_dense with places: row rows[i] goes to out + places[i] * n_out. */
+extern bool matrix_read_dense_at(Matrix *matrix, int fd, const uint64_t *rows,
+								 size_t n, const uint32_t *places,
+								 const int32_t *column_map, uint64_t n_out,
+								 float *out, McError *err);
+
+/*
+ * Memory that reads need and keep between calls.  A matrix has one of its
+ * own; matrix_share makes it use another one, which many matrices can share
+ * while not more than one of them is read at a time.  It must outlive them.
+ * Functions below that fail do so with NO_MEMORY.
+ */
+extern MatrixWorkspace *matrix_workspace_create(McError *err);
+extern void matrix_workspace_free(MatrixWorkspace *work);	/* NULL is allowed */
+extern void matrix_share(Matrix *matrix, MatrixWorkspace *work);
+
+/*
+ * Free what a workspace, or that of a matrix, holds between calls if it is
+ * more than max_bytes; the next call makes it anew.
+ */
+extern void matrix_workspace_trim(MatrixWorkspace *work, size_t max_bytes);
 extern void matrix_trim(Matrix *matrix, size_t max_bytes);
+
+/*
+ * Do reads wait for the disk, so that it pays to announce them?  True until
+ * some have been fast.
+ */
+extern bool matrix_workspace_announces(const MatrixWorkspace *work);
 
 #endif							/* MC_MATRIX_MATRIX_H */

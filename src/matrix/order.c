@@ -51,18 +51,21 @@ matrix_sort_keys(uint64_t *keys, uint64_t *temp, size_t n, int shift)
 static bool
 reserve_order(Matrix *matrix, size_t n, McError *err)
 {
-	MatrixOrder *order = &matrix->order;
+	MatrixOrder *order = &matrix->work->order;
 	uint64_t	bytes;
 
 	if (!mc_multiply(n, sizeof(uint64_t), &bytes) || n > UINT32_MAX)
 		return mc_error(err, MC_LIMIT, "too many rows in one read");
+	if (matrix->record->n_rows > UINT32_MAX)
+		return mc_error(err, MC_LIMIT, "%.100s has more than 2^32 rows",
+						matrix->name);
 	return mc_reserve((void **) &order->keys, &order->keys_capacity, n,
 					  sizeof(uint64_t), err) &&
 		mc_reserve((void **) &order->first, &order->first_capacity, n,
 				   sizeof(uint32_t), err) &&
 		mc_reserve((void **) &order->same_as, &order->same_capacity, n,
 				   sizeof(uint32_t), err) &&
-		matrix_buffer_reserve(&matrix->sort, (size_t) bytes, err);
+		matrix_buffer_reserve(&matrix->work->sort, (size_t) bytes, err);
 }
 
 /* See internal.h. */
@@ -70,7 +73,7 @@ bool
 matrix_order_rows(Matrix *matrix, const uint64_t *rows, size_t n,
 				  McError *err)
 {
-	MatrixOrder *order = &matrix->order;
+	MatrixOrder *order = &matrix->work->order;
 	uint64_t	n_rows = matrix->record->n_rows;
 	bool		ascending = true;
 
@@ -86,7 +89,7 @@ matrix_order_rows(Matrix *matrix, const uint64_t *rows, size_t n,
 		order->keys[i] = rows[i] << 32 | i;
 	}
 	if (!ascending)
-		matrix_sort_keys(order->keys, matrix->sort.bytes, n, 32);
+		matrix_sort_keys(order->keys, matrix->work->sort.bytes, n, 32);
 	for (size_t i = 0; i < n; i++)
 	{
 		uint64_t	row = order->keys[i] >> 32;
@@ -103,4 +106,12 @@ matrix_order_rows(Matrix *matrix, const uint64_t *rows, size_t n,
 	}
 	order->n = n;
 	return true;
+}
+
+/* See internal.h. */
+void
+matrix_order_place(MatrixOrder *order, const uint32_t *places)
+{
+	for (size_t u = 0; places != NULL && u < order->n_distinct; u++)
+		order->first[u] = places[order->first[u]];
 }

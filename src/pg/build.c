@@ -38,7 +38,7 @@
 #define NOTICE_FIRST		2000	/* ms until the first progress notice */
 #define NOTICE_NEXT			5000	/* ms between two of them */
 #define WAIT_PROGRESS		1000	/* ms to wait when nothing happens */
-#define WAIT_EXIT			10	/* ms between two looks at an ending program */
+#define WAIT_EXIT			1	/* ms between two looks at an ending program */
 #define EXIT_GRACE			5000	/* ms a program may take to end */
 
 /* A program at work and what belongs to it. */

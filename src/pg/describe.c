@@ -7,7 +7,6 @@
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
-#include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -17,6 +16,7 @@
 #include "pg/arguments.h"
 #include "pg/labels.h"
 #include "pg/opened.h"
+#include "pg/result.h"
 #include "pg/rights.h"
 #include "pg/values.h"
 #include "pg/visible.h"
@@ -25,38 +25,6 @@ PG_FUNCTION_INFO_V1(mappedcoll_collection_files);
 PG_FUNCTION_INFO_V1(mappedcoll_collection_vars);
 PG_FUNCTION_INFO_V1(mappedcoll_measured_genes);
 PG_FUNCTION_INFO_V1(mappedcoll_labels_of);
-
-/* Where the rows of a function go that returns all of them at once. */
-typedef struct ResultRows
-{
-	TupleDesc	desc;
-	Tuplestorestate *store;
-} ResultRows;
-
-/* Start the result of a set-returning function. */
-static void
-begin_rows(FunctionCallInfo fcinfo, ResultRows *rows)
-{
-	ReturnSetInfo *info = (ReturnSetInfo *) fcinfo->resultinfo;
-	MemoryContext old;
-
-	if (info == NULL || !IsA(info, ReturnSetInfo) ||
-		!(info->allowedModes & SFRM_Materialize))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("set-valued function called in context that cannot "
-						"accept a set")));
-	old = MemoryContextSwitchTo(info->econtext->ecxt_per_query_memory);
-	if (get_call_result_type(fcinfo, NULL, &rows->desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	rows->store = tuplestore_begin_heap((info->allowedModes &
-										 SFRM_Materialize_Random) != 0, false,
-										work_mem);
-	info->returnMode = SFRM_Materialize;
-	info->setResult = rows->store;
-	info->setDesc = rows->desc;
-	MemoryContextSwitchTo(old);
-}
 
 /* Open the collection named by argument 0. */
 static MappedcollOpened *
@@ -122,11 +90,11 @@ mappedcoll_collection_files(PG_FUNCTION_ARGS)
 {
 	MappedcollOpened *opened = open_argument(fcinfo);
 	const uint8 *mask;
-	ResultRows	rows;
+	MappedcollResult rows;
 
 	mappedcoll_check_files(opened);
 	mask = mappedcoll_visible_rows(opened, PG_GETARG_OID(0));
-	begin_rows(fcinfo, &rows);
+	mappedcoll_result_begin(fcinfo, &rows);
 	for (int i = 0; i < opened->n_files; i++)
 	{
 		const ManifestHeader *header = manifest_header(opened->manifests[i]);
@@ -193,11 +161,11 @@ mappedcoll_collection_vars(PG_FUNCTION_ARGS)
 	MappedcollOpened *opened = open_argument(fcinfo);
 	MappedcollTextContext context = {"name of gene", 0, NULL};
 	const CollectionAxis *axis;
-	ResultRows	rows;
+	MappedcollResult rows;
 
 	mappedcoll_check_files(opened);
 	axis = mappedcoll_axis(opened);
-	begin_rows(fcinfo, &rows);
+	mappedcoll_result_begin(fcinfo, &rows);
 	for (uint64 g = 0; g < axis->n_vars; g++)
 	{
 		Datum		values[4];
@@ -249,11 +217,11 @@ mappedcoll_measured_genes(PG_FUNCTION_ARGS)
 {
 	MappedcollOpened *opened = open_argument(fcinfo);
 	const CollectionAxis *axis;
-	ResultRows	rows;
+	MappedcollResult rows;
 
 	mappedcoll_check_files(opened);
 	axis = mappedcoll_axis(opened);
-	begin_rows(fcinfo, &rows);
+	mappedcoll_result_begin(fcinfo, &rows);
 	for (int f = 0; f < opened->n_files; f++)
 	{
 		Datum		values[3];
@@ -281,7 +249,7 @@ mappedcoll_labels_of(PG_FUNCTION_ARGS)
 	MappedcollWeight *weight;
 	CollectionLabels *labels;
 	const uint64 *n_rows;
-	ResultRows	rows;
+	MappedcollResult rows;
 
 	mappedcoll_require_argument(fcinfo, 1, "weight_by");
 	weight = mappedcoll_weight_parse(opened,
@@ -291,7 +259,7 @@ mappedcoll_labels_of(PG_FUNCTION_ARGS)
 	labels = mappedcoll_visible_labels(opened, PG_GETARG_OID(0), NULL,
 									   weight);
 	n_rows = collection_labels_n_rows(labels);
-	begin_rows(fcinfo, &rows);
+	mappedcoll_result_begin(fcinfo, &rows);
 	for (uint32 i = 0; i < collection_labels_count(labels); i++)
 	{
 		Datum		values[4];

@@ -196,4 +196,10 @@ mappedcollExplainForeignScan(ForeignScanState *node, ExplainState *es)
 	ExplainPropertyUInteger("Rows Read", NULL, counts.rows, es);
 	ExplainPropertyUInteger("Bytes Read", NULL, counts.bytes, es);
 	ExplainPropertyUInteger("Chunks Decoded", NULL, counts.chunks, es);
+	ExplainPropertyUInteger("Cache Hits", NULL, counts.hits, es);
+	if (es->verbose && es->timing)
+	{
+		ExplainPropertyFloat("Read Time", "ms", counts.read_ms, 3, es);
+		ExplainPropertyFloat("Decode Time", "ms", counts.decode_ms, 3, es);
+	}
 }

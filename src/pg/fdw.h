@@ -81,6 +81,9 @@ typedef struct MappedcollScanCounts
 	uint64		rows;			/* read */
 	uint64		bytes;			/* from h5ad files */
 	uint64		chunks;			/* decoded */
+	uint64		hits;			/* rows found in the cache */
+	double		read_ms;		/* milliseconds in reads ... */
+	double		decode_ms;		/* ... and in decoding chunks */
 } MappedcollScanCounts;
 
 extern void mappedcoll_scan_counts(ForeignScanState *node,

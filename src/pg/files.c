@@ -4,10 +4,16 @@
  *		manifest describes.
  *
  * A path can come to name another file at any time, and a file can be
- * rewritten in place.  So a descriptor is handed out only after a stat of the
- * path and of the descriptor agree with the manifest, and a reader asks again
- * after its read (mappedcoll_file_check): what was read in between is then of
- * one version of the file.
+ * rewritten in place.  So a descriptor is kept only if the file was the one of
+ * the manifest when it was opened, and a reader asks again after its read
+ * (mappedcoll_file_check).  One stat of the path answers that: as long as the
+ * descriptor is open nobody else gets its inode, so a path that leads to the
+ * manifest's inode leads to the file that was read, and its size and time are
+ * still those of the manifest.
+ *
+ * Where a collection has more files than may be open, a batch goes through
+ * them in their order, and the one used longest ago would always be the next
+ * to be needed.  So any of them is closed.
  */
 #include "postgres.h"
 
@@ -27,21 +33,26 @@ typedef struct OpenFile
 	MappedcollOpened *opened;	/* borrowed; entries go before it does */
 	int			file;
 	int			fd;
-	uint64		last_use;
 } OpenFile;
 
 static OpenFile *open_files = NULL; /* in TopMemoryContext */
 static int	n_open_files = 0;
 static int	open_files_capacity = 0;
-static uint64 use_counter = 0;
 
-/* Close entry i. */
+/* Close entry i; the last one takes its place. */
 static void
 close_entry(int i)
 {
-	close(open_files[i].fd);
+	OpenFile   *entry = &open_files[i];
+
+	close(entry->fd);
 	ReleaseExternalFD();
-	open_files[i] = open_files[--n_open_files];
+	entry->opened->descriptors[entry->file] = 0;
+	if (i != --n_open_files)
+	{
+		*entry = open_files[n_open_files];
+		entry->opened->descriptors[entry->file] = i + 1;
+	}
 }
 
 /* See opened.h. */
@@ -53,16 +64,24 @@ mappedcoll_files_close(MappedcollOpened *opened)
 			close_entry(i);
 }
 
-/* Close the entry that was not used for the longest time. */
+/* Close any entry; there is one. */
 static void
-close_oldest(void)
+close_any(void)
 {
-	int			oldest = 0;
+	static uint32 state = 1;
 
-	for (int i = 1; i < n_open_files; i++)
-		if (open_files[i].last_use < open_files[oldest].last_use)
-			oldest = i;
-	close_entry(oldest);
+	state = state * 1664525 + 1013904223;
+	close_entry((int) ((uint64) state * (uint64) n_open_files >> 32));
+}
+
+/*
+ * Descriptors to keep: PostgreSQL lets extensions have a third of its own, of
+ * which a quarter is left to the other extensions of this session.
+ */
+static int
+open_files_limit(void)
+{
+	return Max(1, Min(mappedcoll_max_open_files, max_safe_fds / 4));
 }
 
 /* See opened.h. */
@@ -73,7 +92,7 @@ mappedcoll_acquire_descriptor(void)
 	{
 		if (n_open_files == 0)
 			return false;
-		close_oldest();
+		close_any();
 	}
 	return true;
 }
@@ -118,14 +137,10 @@ mappedcoll_check_files(MappedcollOpened *opened)
 void
 mappedcoll_file_check(MappedcollOpened *opened, int file, int fd)
 {
-	struct stat st;
-
-	if (fstat(fd, &st) != 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not stat file \"%s\": %m",
-						opened->options->files[file])));
-	check_identity(opened, file, &st);
+	/* closed, it would say nothing about the inode */
+	Assert(opened->descriptors != NULL && opened->descriptors[file] > 0 &&
+		   open_files[opened->descriptors[file] - 1].fd == fd);
+	check_path(opened, file);
 }
 
 /* Make room for one more entry. */
@@ -152,8 +167,12 @@ open_file(MappedcollOpened *opened, int file)
 	struct stat st;
 	int			fd;
 
-	while (n_open_files >= mappedcoll_max_open_files)
-		close_oldest();
+	if (opened->descriptors == NULL)
+		opened->descriptors = MemoryContextAllocZero(opened->context,
+													 sizeof(int) *
+													 opened->n_files);
+	while (n_open_files >= open_files_limit())
+		close_any();
 	reserve_entry();
 	if (!mappedcoll_acquire_descriptor())
 		mappedcoll_raise_descriptors();
@@ -171,7 +190,7 @@ open_file(MappedcollOpened *opened, int file)
 	entry->opened = opened;
 	entry->file = file;
 	entry->fd = fd;
-	entry->last_use = ++use_counter;
+	opened->descriptors[file] = n_open_files;
 	check_identity(opened, file, &st);
 	return fd;
 }
@@ -180,13 +199,7 @@ open_file(MappedcollOpened *opened, int file)
 int
 mappedcoll_file_fd(MappedcollOpened *opened, int file)
 {
-	check_path(opened, file);
-	for (int i = 0; i < n_open_files; i++)
-		if (open_files[i].opened == opened && open_files[i].file == file)
-		{
-			open_files[i].last_use = ++use_counter;
-			mappedcoll_file_check(opened, file, open_files[i].fd);
-			return open_files[i].fd;
-		}
+	if (opened->descriptors != NULL && opened->descriptors[file] > 0)
+		return open_files[opened->descriptors[file] - 1].fd;
 	return open_file(opened, file);
 }

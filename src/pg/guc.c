@@ -20,6 +20,9 @@ int			mappedcoll_manifest_cpu_time;
 int			mappedcoll_manifest_size;
 int			mappedcoll_max_open_files;
 int			mappedcoll_max_chunk_size;
+bool		mappedcoll_partial_decode;
+int			mappedcoll_cache_size;
+int			mappedcoll_window_size;
 
 /* The longest directory name that leaves room for a file name below it. */
 #define MAX_DIRECTORY_LENGTH	(MAXPGPATH - 256)
@@ -43,13 +46,16 @@ check_manifest_directory(char **newval, void **extra, GucSource source)
 	return true;
 }
 
-/* As many programs as processors, within reason. */
+/*
+ * Some more programs than processors, within reason: at its end each waits for
+ * the disk.
+ */
 static int
 default_workers(void)
 {
 	long		n_processors = sysconf(_SC_NPROCESSORS_ONLN);
 
-	return (int) Max(2, Min(n_processors, 8));
+	return (int) Min(Max(n_processors, 1) + 2, 8);
 }
 
 /* Settings about manifests and the program that writes them. */
@@ -67,8 +73,8 @@ define_manifest_gucs(void)
 							   check_manifest_directory, NULL, NULL);
 	DefineCustomIntVariable("mappedcoll.manifest_workers",
 							"Number of manifests that a session builds at the same time.",
-							"Each is built by a process of its own. The default is the number of "
-							"processors, but at least 2 and at most 8.",
+							"Each is built by a process of its own. The default is two more than "
+							"the number of processors, but at most 8.",
 							&mappedcoll_manifest_workers,
 							default_workers(), 1, 64,
 							PGC_SUSET, 0, NULL, NULL, NULL);
@@ -104,10 +110,11 @@ mappedcoll_define_gucs(void)
 	define_manifest_gucs();
 	DefineCustomIntVariable("mappedcoll.max_open_files",
 							"Number of h5ad files that a session keeps open.",
-							"A collection may have more files; the one used longest ago is closed "
-							"when another has to be opened.",
+							"A collection may have more files; one of them is closed when "
+							"another has to be opened. No more than a quarter of "
+							"max_files_per_process are kept in any case.",
 							&mappedcoll_max_open_files,
-							64, 1, 10000,
+							200, 1, 10000,
 							PGC_USERSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("mappedcoll.max_chunk_size",
 							"Size of the largest chunk of an h5ad file that is read.",
@@ -117,5 +124,32 @@ mappedcoll_define_gucs(void)
 							&mappedcoll_max_chunk_size,
 							512 * 1024, 64, MAX_KILOBYTES,
 							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomBoolVariable("mappedcoll.partial_decode",
+							 "Decodes and copies no more than the rows that are read need.",
+							 "A gzip chunk that was decoded, and so checked, as a whole before is "
+							 "inflated up to the last row needed, and rows that are stored as they "
+							 "are sent are read right into the result. The result is the same; off "
+							 "is for tests and comparisons.",
+							 &mappedcoll_partial_decode,
+							 true,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("mappedcoll.cache_size",
+							"Memory in which a session keeps decoded rows.",
+							"Rows that are drawn more often than others stay in it, and are not "
+							"read again. It is shared between the collections that the session "
+							"uses. A new value takes effect at the next read; 0 keeps no rows.",
+							&mappedcoll_cache_size,
+							64 * 1024, 0, MAX_KILOBYTES,
+							PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("mappedcoll.window_size",
+							"Memory for the rows of batches that are read ahead, together.",
+							"Where files are compressed, sample_csr and sample_dense with n_steps "
+							"read the coming batches at once, so that rows that share a chunk "
+							"share its decoding. The first batch is read by itself, and each "
+							"window after it is twice the one before, up to this size. 0 reads "
+							"each batch by itself.",
+							&mappedcoll_window_size,
+							64 * 1024, 0, MAX_KILOBYTES,
+							PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("mappedcoll");
 }

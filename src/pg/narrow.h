@@ -34,8 +34,10 @@ extern MappedcollWire mappedcoll_wire_parse(const char *argument,
 											int n);
 
 /*
- * The narrowest of two types that holds n floats: pass the result of one run
- * of values on to the next; begin with UINT8.
+ * The narrowest type, not narrower than wire, that holds n floats: pass the
+ * result of one run of values on to the next; begin with UINT8.  FLOAT16 may
+ * not hold what UINT16 held: runs before the first that gives it must be
+ * looked at again.
  */
 extern MappedcollWire mappedcoll_wire_widen(MappedcollWire wire,
 											const float *values, uint64 n);

@@ -18,6 +18,8 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+#include "pg/block.h"
+#include "pg/cache.h"
 #include "pg/errors.h"
 #include "pg/fdw.h"
 #include "pg/guc.h"
@@ -27,7 +29,8 @@
 #include "pg/sampler.h"
 #include "pg/versions.h"
 
-#define IDLE_MATRIX_BYTES	(512 * 1024)	/* that an idle matrix may hold */
+#define IDLE_WORK_BYTES		(8 * 1024 * 1024)	/* of reads, kept between
+												 * statements */
 
 static List *all_opened = NIL;	/* in TopMemoryContext */
 
@@ -52,7 +55,6 @@ close_matrices(MappedcollOpened *opened)
 			opened->matrices[i][j] = NULL;
 		}
 	}
-	opened->last_matrix = NULL;
 }
 
 /* Free what is not PostgreSQL's; the reset callback of opened->context. */
@@ -62,10 +64,14 @@ release_opened(void *arg)
 	MappedcollOpened *opened = arg;
 
 	mappedcoll_files_close(opened);
+	mappedcoll_counters_close(opened);
+	mappedcoll_cache_release(opened);
 	mappedcoll_orders_release(opened);
 	mappedcoll_row_weights_release(opened);
 	mappedcoll_labels_release(opened);
 	close_matrices(opened);
+	matrix_workspace_free(opened->work);
+	mappedcoll_blocks_release(opened);
 	collection_free(opened->collection);
 	for (int i = 0; i < opened->n_files; i++)
 		if (opened->manifests != NULL)
@@ -109,7 +115,11 @@ drop_stale(void)
 static void
 unhold(void *arg)
 {
-	((MappedcollOpened *) arg)->users--;
+	MappedcollOpened *opened = arg;
+
+	opened->users--;
+	if (opened->users == 0 && opened->work != NULL)
+		matrix_workspace_trim(opened->work, IDLE_WORK_BYTES);
 }
 
 /* Keep opened until context is reset. */
@@ -211,6 +221,7 @@ mappedcoll_open_definition(MappedcollOptions *options)
 	MappedcollOpened *opened = make_opened();
 
 	opened->options = options;
+	mappedcoll_counters_open(opened);
 	open_files(opened, MAPPEDCOLL_STALE_REBUILD);
 	return opened;
 }
@@ -229,6 +240,7 @@ create_opened(Oid relid)
 	opening_invalidated = false;
 	opened->relid = relid;
 	opened->options = mappedcoll_options_get(relid);
+	mappedcoll_counters_open(opened);
 	read_attributes(opened);
 	MemoryContextSwitchTo(old);
 	open_files(opened, MAPPEDCOLL_STALE_ERROR);
@@ -387,40 +399,68 @@ mappedcoll_fail(MappedcollOpened *opened, int file, const McError *err)
 	mappedcoll_retry_or_raise(err, path);
 }
 
-/* See opened.h. */
-Matrix *
-mappedcoll_matrix(MappedcollOpened *opened, int file, int i)
+/* Open matrix number i of a file into *slot, unless it is open. */
+static bool
+open_matrix(MappedcollOpened *opened, int file, int i, Matrix **slot,
+			McError *err)
 {
-	Matrix	  **slot = &opened->matrices[file][i];
+	MatrixLimits limits;
 
+	if (*slot != NULL)
+		return true;
+	limits.max_chunk_bytes = (size_t) mappedcoll_max_chunk_size * 1024;
+	limits.max_read_bytes = MaxAllocSize;
+	if (opened->work == NULL)
+		opened->work = matrix_workspace_create(err);
+	if (opened->work == NULL ||
+		!matrix_open(opened->manifests[file], i, &limits, &InterruptPending,
+					 slot, err))
+		return false;
+	matrix_share(*slot, opened->work);
+	return true;
+}
+
+/* Where matrix number i of a file is, or will be, under the present limits. */
+static Matrix **
+matrix_slot(MappedcollOpened *opened, int file, int i)
+{
 	if (opened->chunk_limit != mappedcoll_max_chunk_size)
 	{
 		close_matrices(opened);
 		opened->chunk_limit = mappedcoll_max_chunk_size;
 	}
-	if (*slot == NULL)
-	{
-		MatrixLimits limits;
-		McError		err;
+	return &opened->matrices[file][i];
+}
 
-		limits.max_chunk_bytes = (size_t) mappedcoll_max_chunk_size * 1024;
-		limits.max_read_bytes = MaxAllocSize;
-		mc_error_init(&err);
-		if (!matrix_open(opened->manifests[file], i, &limits,
-						 &InterruptPending, slot, &err))
-		{
-			if (err.code == MC_LIMIT)
-				mappedcoll_raise_hint(&err, opened->options->files[file],
-									  "Raise mappedcoll.max_chunk_size, or "
-									  "write the file with smaller chunks.");
-			mappedcoll_fail(opened, file, &err);
-		}
+/* See opened.h. */
+Matrix *
+mappedcoll_matrix(MappedcollOpened *opened, int file, int i)
+{
+	Matrix	  **slot = matrix_slot(opened, file, i);
+	McError		err;
+
+	mc_error_init(&err);
+	while (!open_matrix(opened, file, i, slot, &err))
+	{
+		if (err.code == MC_LIMIT)
+			mappedcoll_raise_hint(&err, opened->options->files[file],
+								  "Raise mappedcoll.max_chunk_size, or write "
+								  "the file with smaller chunks.");
+		mappedcoll_fail(opened, file, &err);
 	}
-	/* of many files with large chunks, one at a time keeps a decoded one */
-	if (opened->last_matrix != NULL && opened->last_matrix != *slot)
-		matrix_trim(opened->last_matrix, IDLE_MATRIX_BYTES);
-	opened->last_matrix = *slot;
+	matrix_decode_partially(*slot, mappedcoll_partial_decode);
 	return *slot;
+}
+
+/* See opened.h. */
+Matrix *
+mappedcoll_matrix_try(MappedcollOpened *opened, int file, int i)
+{
+	Matrix	  **slot = matrix_slot(opened, file, i);
+	McError		err;
+
+	mc_error_init(&err);
+	return open_matrix(opened, file, i, slot, &err) ? *slot : NULL;
 }
 
 /* See opened.h. */

@@ -22,6 +22,7 @@
 #include "collection/collection.h"
 #include "matrix/matrix.h"
 #include "nodes/pg_list.h"
+#include "pg/counters.h"
 #include "pg/options.h"
 
 typedef struct MappedcollOpened
@@ -37,8 +38,13 @@ typedef struct MappedcollOpened
 	Collection *collection;		/* owned */
 	Matrix   ***matrices;		/* owned [n_files][matrices], NULL = not open */
 	int			chunk_limit;	/* mappedcoll.max_chunk_size they obey */
-	Matrix	   *last_matrix;	/* one of them: the only one that may hold a
-								 * lot of memory */
+	MatrixWorkspace *work;		/* owned; theirs, NULL = none is open yet */
+	struct RowCache *row_cache; /* owned; rows of the layer, on the joint axis;
+								 * NULL = none was needed yet */
+	List	   *blocks;			/* MappedcollBlock, see block.c */
+	int		   *descriptors;	/* [n_files] number of the entry in files.c, from
+								 * 1; 0 = not open; NULL = none ever was */
+	MappedcollCounters *counters;	/* of the session: they outlive this */
 	List	   *labels;			/* MappedcollLabelEntry, see labels.c */
 	List	   *weights;		/* MappedcollKeptWeights, see rowweights.c */
 	struct MappedcollOrder *order;	/* of an epoch, or NULL; see sampler.c */
@@ -87,6 +93,10 @@ extern void mappedcoll_check_files(MappedcollOpened *opened);
  */
 extern Matrix *mappedcoll_matrix(MappedcollOpened *opened, int file, int i);
 
+/* The same; NULL instead of an error, which mappedcoll_matrix then raises. */
+extern Matrix *mappedcoll_matrix_try(MappedcollOpened *opened, int file,
+									 int i);
+
 /* Does any file have the layer? */
 extern bool mappedcoll_has_matrix(MappedcollOpened *opened);
 
@@ -112,13 +122,17 @@ extern void mappedcoll_opened_init(void);
 /* --- file descriptors (files.c) --- */
 
 /*
- * A descriptor on a file of the collection, checked against the manifest.
- * It stays open (up to mappedcoll.max_open_files of them) and is not the caller's; the
- * next call may close it.
+ * A descriptor on a file of the collection, which was the manifest's when it
+ * was opened.  It stays open (up to mappedcoll.max_open_files of them) and is
+ * not the caller's; the next call may close it.  What was read from it counts
+ * only after mappedcoll_file_check.
  */
 extern int	mappedcoll_file_fd(MappedcollOpened *opened, int file);
 
-/* Raise an error if the file changed since mappedcoll_file_fd gave fd. */
+/*
+ * Raise an error if the file is not the manifest's any more: was changed, or
+ * replaced by another.  fd is what mappedcoll_file_fd gave, still open.
+ */
 extern void mappedcoll_file_check(MappedcollOpened *opened, int file, int fd);
 
 /*

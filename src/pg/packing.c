@@ -18,8 +18,10 @@
 #include "utils/memutils.h"
 
 #include "pg/arguments.h"
+#include "pg/block.h"
 #include "pg/element.h"
 #include "pg/fetch.h"
+#include "pg/guc.h"
 #include "pg/labels.h"
 #include "pg/narrow.h"
 #include "pg/packing.h"
@@ -38,6 +40,7 @@ typedef struct PackedColumn
 
 struct MappedcollPacking
 {
+	MemoryContext context;
 	MappedcollOpened *opened;	/* borrowed: held by the caller */
 	bool		dense;
 	MappedcollWant want;
@@ -49,8 +52,14 @@ struct MappedcollPacking
 	MappedcollWire indices;
 	MappedcollWire data;		/* as asked for */
 	MappedcollWire used;		/* of the last part */
-	const uint64 *rows;			/* borrowed from the last read */
+	const uint64 *rows;			/* [n_rows] borrowed */
 	int			n_rows;
+	int			first;			/* number in the fetch of row 0 */
+	bool		placing;		/* the rows are still to be read, into the
+								 * result */
+	MappedcollBlock *indices_block; /* of the result */
+	MappedcollBlock *data_block;
+	float	   *scratch;		/* [columns] a dense row, or NULL */
 };
 
 /* Elements of a text array argument; NULL: none. */
@@ -252,6 +261,7 @@ mappedcoll_packing_create(FunctionCallInfo fcinfo, int first, Oid relid,
 	mappedcoll_require_argument(fcinfo, first + 4, "indptr_type");
 	mappedcoll_require_argument(fcinfo, first + 5, "indices_type");
 	mappedcoll_require_argument(fcinfo, first + 6, "data_type");
+	packing->context = CurrentMemoryContext;
 	packing->opened = opened;
 	packing->dense = dense;
 	packing->part_rows = PG_ARGISNULL(first + 3) ? INT_MAX :
@@ -268,6 +278,8 @@ mappedcoll_packing_create(FunctionCallInfo fcinfo, int first, Oid relid,
 	if (!PG_ARGISNULL(first))
 		read_genes(packing, names_argument(fcinfo, first, "genes"));
 	packing->fetch = mappedcoll_fetch_create(opened, &packing->want);
+	packing->data_block = mappedcoll_block_take(opened);
+	packing->indices_block = mappedcoll_block_take(opened);
 	read_types(fcinfo, first + 4, packing);
 	return packing;
 }
@@ -289,13 +301,40 @@ mappedcoll_packing_part(MappedcollPacking *packing, int left)
 	return n;
 }
 
+/* Can rows be read right into the result? */
+static bool
+can_place(const MappedcollPacking *packing)
+{
+#ifdef WORDS_BIGENDIAN
+	return false;
+#else
+	if (!mappedcoll_partial_decode ||
+		packing->data != MAPPEDCOLL_WIRE_FLOAT32)
+		return false;
+	return packing->dense ? mappedcoll_fetch_places_values(packing->fetch) :
+		packing->indices == MAPPEDCOLL_WIRE_INT32 &&
+		mappedcoll_fetch_places_entries(packing->fetch);
+#endif
+}
+
 /* See packing.h. */
 void
-mappedcoll_packing_read(MappedcollPacking *packing, const uint64 *rows, int n)
+mappedcoll_packing_rows(MappedcollPacking *packing, const uint64 *rows, int n,
+						int first)
 {
 	packing->rows = rows;
 	packing->n_rows = n;
-	mappedcoll_fetch_rows(packing->fetch, rows, n);
+	packing->first = Max(first, 0);
+	packing->placing = first < 0 && can_place(packing);
+	if (first < 0 && !packing->placing)
+		mappedcoll_fetch_rows(packing->fetch, rows, n);
+}
+
+/* See packing.h. */
+MappedcollFetch *
+mappedcoll_packing_fetch(MappedcollPacking *packing)
+{
+	return packing->fetch;
 }
 
 /* See packing.h. */
@@ -305,19 +344,39 @@ mappedcoll_packing_n_vars(MappedcollPacking *packing)
 	return Int32GetDatum((int32) mappedcoll_fetch_columns(packing->fetch));
 }
 
-/* A bytea of n numbers of size bytes; *numbers is where they go. */
-static bytea *
-make_bytes(uint64 n, int size, char **numbers)
+/* Raise an error for more numbers than a bytea holds. */
+static void
+check_bytes(uint64 n, int size)
 {
-	bytea	   *result;
-
 	if (n > (MaxAllocSize - VARHDRSZ) / size)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("an array of " UINT64_FORMAT " numbers is too large "
 						"for one value", n),
 				 errhint("Set part_rows, so that a batch comes in parts.")));
+}
+
+/* A bytea of n numbers of size bytes; *numbers is where they go. */
+static bytea *
+make_bytes(uint64 n, int size, char **numbers)
+{
+	bytea	   *result;
+
+	check_bytes(n, size);
 	result = palloc(VARHDRSZ + n * size);
+	SET_VARSIZE(result, VARHDRSZ + n * size);
+	*numbers = VARDATA(result);
+	return result;
+}
+
+/* The same in a block. */
+static bytea *
+block_bytes(MappedcollBlock *block, uint64 n, int size, char **numbers)
+{
+	bytea	   *result;
+
+	check_bytes(n, size);
+	result = mappedcoll_block_reserve(block, VARHDRSZ + n * size);
 	SET_VARSIZE(result, VARHDRSZ + n * size);
 	*numbers = VARDATA(result);
 	return result;
@@ -344,13 +403,15 @@ row_values(MappedcollPacking *packing, int i, const int32_t **indices,
 	const float *values;
 
 	if (!packing->dense)
-		mappedcoll_fetch_entries(packing->fetch, i, indices, &values, n);
-	else
 	{
-		values = mappedcoll_fetch_row(packing->fetch, i);
-		*n = mappedcoll_fetch_columns(packing->fetch);
+		mappedcoll_fetch_entries(packing->fetch, packing->first + i, indices,
+								 &values, n);
+		return values;
 	}
-	return values;
+	*n = mappedcoll_fetch_columns(packing->fetch);
+	mappedcoll_fetch_row(packing->fetch, packing->first + i,
+						 packing->scratch);
+	return packing->scratch;
 }
 
 /* Name of a column of the vectors, for messages. */
@@ -384,50 +445,132 @@ refuse_value(MappedcollPacking *packing, int i, uint64 at)
 			 errhint("Use float32, or narrow.")));
 }
 
+/* Widen packing->used for the first n rows; the first that made it float16. */
+static int
+widen_used(MappedcollPacking *packing, int n)
+{
+	int			first = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		const int32_t *indices;
+		uint64		count;
+		const float *values = row_values(packing, i, &indices, &count);
+		MappedcollWire wire = mappedcoll_wire_widen(packing->used, values,
+													count);
+
+		if (wire == MAPPEDCOLL_WIRE_FLOAT16 && wire != packing->used)
+			first = i;
+		packing->used = wire;
+	}
+	return first;
+}
+
 /* Settle the type of the values, and count them. */
 static uint64
 choose_data(MappedcollPacking *packing)
 {
 	uint64		total = 0;
 
-	packing->used = packing->data == MAPPEDCOLL_WIRE_NARROW ?
-		MAPPEDCOLL_WIRE_UINT8 : packing->data;
+	packing->used = packing->data;
+	if (packing->data == MAPPEDCOLL_WIRE_NARROW)
+	{
+		int			first;
+
+		packing->used = MAPPEDCOLL_WIRE_UINT8;
+		first = widen_used(packing, packing->n_rows);
+		/* the rows before held integers, maybe too large for float16 */
+		if (packing->used == MAPPEDCOLL_WIRE_FLOAT16)
+			(void) widen_used(packing, first);
+	}
+	if (packing->dense)
+		return (uint64) packing->n_rows *
+			mappedcoll_fetch_columns(packing->fetch);
 	for (int i = 0; i < packing->n_rows; i++)
 	{
 		const int32_t *indices;
 		uint64		n;
-		const float *values = row_values(packing, i, &indices, &n);
 
-		if (packing->data == MAPPEDCOLL_WIRE_NARROW)
-			packing->used = mappedcoll_wire_widen(packing->used, values, n);
+		(void) row_values(packing, i, &indices, &n);
 		total += n;
 	}
 	return total;
 }
 
-/* See packing.h. */
-void
-mappedcoll_packing_vectors(MappedcollPacking *packing, Datum *indptr,
-						   Datum *indices, Datum *data)
+/* The row pointers of rows that end at ends. */
+static Datum
+pack_indptr(MappedcollPacking *packing, const uint64 *ends)
+{
+	int			size = mappedcoll_wire_size(packing->indptr);
+	char	   *out;
+	bytea	   *result = make_bytes((uint64) packing->n_rows + 1, size, &out);
+
+	mappedcoll_wire_integer(packing->indptr, 0, out);
+	for (int i = 0; i < packing->n_rows; i++)
+		mappedcoll_wire_integer(packing->indptr, (int64) ends[i],
+								out + ((Size) i + 1) * size);
+	return PointerGetDatum(result);
+}
+
+/* Dense vectors. */
+static void
+pack_dense(MappedcollPacking *packing, Datum *data)
+{
+	uint64		total = choose_data(packing);
+	uint64		n = mappedcoll_fetch_columns(packing->fetch);
+	int			size = mappedcoll_wire_size(packing->used);
+	char	   *out;
+
+	*data = PointerGetDatum(block_bytes(packing->data_block, total, size,
+										&out));
+	for (int i = 0; i < packing->n_rows; i++)
+	{
+		const int32_t *indices;
+		const float *values = row_values(packing, i, &indices, &n);
+		uint64		fit = mappedcoll_wire_floats(packing->used, values, n,
+												 out + (Size) i * n * size);
+
+		if (fit < n)
+			refuse_value(packing, i, fit);
+	}
+}
+
+/* Dense vectors of floats that need not be looked at. */
+static void
+pack_floats(MappedcollPacking *packing, Datum *data)
+{
+	uint64		n = mappedcoll_fetch_columns(packing->fetch);
+	char	   *out;
+
+	packing->used = MAPPEDCOLL_WIRE_FLOAT32;
+	*data = PointerGetDatum(block_bytes(packing->data_block,
+										(uint64) packing->n_rows * n, 4,
+										&out));
+	if (packing->placing)
+		mappedcoll_fetch_place_values(packing->fetch, packing->rows,
+									  packing->n_rows, (float *) out);
+	else
+		for (int i = 0; i < packing->n_rows; i++)
+			mappedcoll_fetch_row(packing->fetch, packing->first + i,
+								 (float *) out + (Size) i * n);
+}
+
+/* Sparse vectors. */
+static void
+pack_sparse(MappedcollPacking *packing, uint64 *ends, Datum *indices,
+			Datum *data)
 {
 	uint64		total = choose_data(packing);
 	int			data_size = mappedcoll_wire_size(packing->used);
-	int			indptr_size = mappedcoll_wire_size(packing->indptr);
 	int			indices_size = mappedcoll_wire_size(packing->indices);
 	char	   *out_data;
-	char	   *out_indices = NULL;
-	char	   *out_indptr = NULL;
+	char	   *out_indices;
 	uint64		done = 0;
 
-	*data = PointerGetDatum(make_bytes(total, data_size, &out_data));
-	if (!packing->dense)
-	{
-		*indices = PointerGetDatum(make_bytes(total, indices_size,
-											  &out_indices));
-		*indptr = PointerGetDatum(make_bytes((uint64) packing->n_rows + 1,
-											 indptr_size, &out_indptr));
-		mappedcoll_wire_integer(packing->indptr, 0, out_indptr);
-	}
+	*data = PointerGetDatum(block_bytes(packing->data_block, total, data_size,
+										&out_data));
+	*indices = PointerGetDatum(block_bytes(packing->indices_block, total,
+										   indices_size, &out_indices));
 	for (int i = 0; i < packing->n_rows; i++)
 	{
 		const int32_t *row_indices;
@@ -438,15 +581,75 @@ mappedcoll_packing_vectors(MappedcollPacking *packing, Datum *indptr,
 
 		if (fit < n)
 			refuse_value(packing, i, fit);
-		if (!packing->dense)
-			mappedcoll_wire_indices(packing->indices, row_indices, n,
-									out_indices + done * indices_size);
+		mappedcoll_wire_indices(packing->indices, row_indices, n,
+								out_indices + done * indices_size);
 		done += n;
-		if (!packing->dense)
-			mappedcoll_wire_integer(packing->indptr, (int64) done,
-									out_indptr +
-									((Size) i + 1) * indptr_size);
+		ends[i] = done;
 	}
+}
+
+/* Sparse vectors that are read now. */
+static void
+place_sparse(MappedcollPacking *packing, uint64 *ends, Datum *indices,
+			 Datum *data)
+{
+	uint64		total = mappedcoll_fetch_count(packing->fetch, packing->rows,
+											   packing->n_rows);
+	char	   *out_data;
+	char	   *out_indices;
+	bytea	   *data_bytes = block_bytes(packing->data_block, total, 4,
+										 &out_data);
+	bytea	   *indices_bytes = block_bytes(packing->indices_block, total, 4,
+											&out_indices);
+
+	packing->used = MAPPEDCOLL_WIRE_FLOAT32;
+	mappedcoll_fetch_place_entries(packing->fetch, (int32_t *) out_indices,
+								   (float *) out_data, ends);
+	if (packing->n_rows > 0)
+		total = ends[packing->n_rows - 1];
+	SET_VARSIZE(data_bytes, VARHDRSZ + total * 4);
+	SET_VARSIZE(indices_bytes, VARHDRSZ + total * 4);
+	*data = PointerGetDatum(data_bytes);
+	*indices = PointerGetDatum(indices_bytes);
+}
+
+/* Make the room for one dense row that row_values needs. */
+static void
+reserve_scratch(MappedcollPacking *packing)
+{
+	uint64		n = mappedcoll_fetch_columns(packing->fetch);
+
+	if (packing->scratch == NULL)
+		packing->scratch = MemoryContextAllocHuge(packing->context,
+												  sizeof(float) * Max(n, 1));
+}
+
+/* See packing.h. */
+void
+mappedcoll_packing_vectors(MappedcollPacking *packing, Datum *indptr,
+						   Datum *indices, Datum *data)
+{
+	uint64	   *ends;
+
+	if (packing->dense)
+	{
+#ifndef WORDS_BIGENDIAN
+		if (packing->data == MAPPEDCOLL_WIRE_FLOAT32)
+		{
+			pack_floats(packing, data);
+			return;
+		}
+#endif
+		reserve_scratch(packing);
+		pack_dense(packing, data);
+		return;
+	}
+	ends = palloc(sizeof(uint64) * Max(packing->n_rows, 1));
+	if (packing->placing)
+		place_sparse(packing, ends, indices, data);
+	else
+		pack_sparse(packing, ends, indices, data);
+	*indptr = pack_indptr(packing, ends);
 }
 
 /* An array of values of one type of variable length. */
@@ -541,7 +744,8 @@ obsm_width(MappedcollPacking *packing, int o)
 	{
 		uint64		n_cols;
 
-		if (mappedcoll_fetch_obsm_row(packing->fetch, i, o, &n_cols) == NULL)
+		if (mappedcoll_fetch_obsm_row(packing->fetch, packing->first + i, o,
+									  &n_cols) == NULL)
 			continue;
 		if (width != 0 && n_cols != width)
 			ereport(ERROR,
@@ -573,8 +777,9 @@ mappedcoll_packing_obsm(MappedcollPacking *packing)
 		for (int i = 0; i < packing->n_rows; i++, out += width * 4)
 		{
 			uint64		n_cols;
-			const float *row = mappedcoll_fetch_obsm_row(packing->fetch, i, o,
-														 &n_cols);
+			const float *row = mappedcoll_fetch_obsm_row(packing->fetch,
+														 packing->first + i,
+														 o, &n_cols);
 
 			(void) mappedcoll_wire_floats(MAPPEDCOLL_WIRE_FLOAT32,
 										  row != NULL ? row : missing, width,

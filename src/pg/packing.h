@@ -9,6 +9,7 @@
 
 #include "fmgr.h"
 
+#include "pg/fetch.h"
 #include "pg/opened.h"
 
 /* The last arguments of functions that return packed rows. */
@@ -31,12 +32,20 @@ extern MappedcollPacking *mappedcoll_packing_create(FunctionCallInfo fcinfo,
 /* Rows of the next part of a batch of which left are still to come. */
 extern int	mappedcoll_packing_part(MappedcollPacking *packing, int left);
 
-/* Read n rows (row_index, any order, repeats allowed); n may be 0. */
-extern void mappedcoll_packing_read(MappedcollPacking *packing,
-									const uint64 *rows, int n);
+/*
+ * Pack n rows (row_index, any order, repeats allowed; borrowed); n may be 0.
+ * first is the number of the first of them in what packing's fetch has read,
+ * or -1: they are read now.
+ */
+extern void mappedcoll_packing_rows(MappedcollPacking *packing,
+									const uint64 *rows, int n, int first);
+
+/* What reads the rows. */
+extern MappedcollFetch *mappedcoll_packing_fetch(MappedcollPacking *packing);
 
 /*
- * The rows that were read, in the current memory context: number of columns
+ * The rows that are packed, in the current memory context, but for the
+ * vectors, which lie in memory of the packing until the next rows: number of columns
  * of the vectors; row_index; indptr and indices (not dense), data; obs, obsm
  * (bytea[]); and the numpy types of indptr, indices, data, each of obs and
  * each of obsm (text[]).

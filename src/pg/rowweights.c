@@ -494,3 +494,45 @@ mappedcoll_row_weights_digest(MappedcollRowWeights *weights,
 	digest[0] = kept->digest[0];
 	digest[1] = kept->digest[1];
 }
+
+/* Number of a row in a sampler's table; n if it is not there. */
+static uint64
+find_row(const MappedcollRowWeights *weights, uint64 row_index)
+{
+	uint64		low = 0;
+	uint64		high = weights->n;
+
+	while (low < high)
+	{
+		uint64		middle = low + (high - low) / 2;
+
+		if (weights->rows[middle] == row_index)
+			return middle;
+		if (weights->rows[middle] < row_index)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return weights->n;
+}
+
+/* See rowweights.h. */
+double
+mappedcoll_row_weights_of_row(MappedcollRowWeights *weights,
+							  uint64 row_index)
+{
+	uint64		item = weights->column >= 0 ? row_index :
+		find_row(weights, row_index);
+	double		weight;
+	McError		err;
+
+	if (weights->column < 0 && item == weights->n)
+		return 0;
+	for (;;)
+	{
+		mc_error_init(&err);
+		if (weights->sampling.weights(weights, item, 1, &weight, &err))
+			return weight;
+		fail(weights, &err);
+	}
+}

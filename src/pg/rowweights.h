@@ -41,6 +41,10 @@ extern uint64 mappedcoll_row_weights_count(MappedcollRowWeights *weights);
 extern uint64 mappedcoll_row_weights_draw(MappedcollRowWeights *weights,
 										  uint64 seed, uint64 position);
 
+/* The weight of a row. */
+extern double mappedcoll_row_weights_of_row(MappedcollRowWeights *weights,
+											uint64 row_index);
+
 /*
  * The order of an epoch of successive sampling: row_index of each place, from
  * the core's allocator (mc_free).

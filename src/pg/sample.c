@@ -15,7 +15,9 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 
+#include "pg/block.h"
 #include "pg/fetch.h"
+#include "pg/record.h"
 #include "pg/rights.h"
 #include "pg/stream.h"
 
@@ -31,7 +33,11 @@ typedef struct SampleState
 	MappedcollStream *stream;
 	MappedcollFetch *fetch;		/* NULL: no vectors */
 	int			window;			/* rows read at a time */
+	MappedcollBlock *vector;	/* that was handed out last */
 	uint64	   *rows;			/* [window] */
+	double	   *weights;		/* [window] */
+	MappedcollCounters *totals; /* of the collection */
+	MappedcollSendClock clock;	/* runs while a window's rows are handed out */
 	int			n_rows;			/* in the window */
 	int			next;
 } SampleState;
@@ -44,6 +50,7 @@ begin_sample(FunctionCallInfo fcinfo, bool vectors)
 	MappedcollStream *stream = mappedcoll_stream_begin(fcinfo);
 
 	state->stream = stream;
+	state->totals = stream->opened->counters;
 	state->window = Min(stream->batch_size, SAMPLE_WINDOW_ROWS);
 	if (vectors)
 	{
@@ -53,12 +60,32 @@ begin_sample(FunctionCallInfo fcinfo, bool vectors)
 
 		mappedcoll_stream_need(stream, list_make1(unconstify(char *, x)));
 		state->fetch = mappedcoll_fetch_create(stream->opened, &want);
+		state->vector = mappedcoll_block_take(stream->opened);
 		state->window = mappedcoll_fetch_batch_size(state->fetch,
 													SAMPLE_WINDOW_BYTES,
 													state->window);
 	}
 	state->rows = palloc(sizeof(uint64) * state->window);
+	state->weights = palloc(sizeof(double) * state->window);
 	return state;
+}
+
+/* Read the rows of the window; those that had to be decoded may be kept. */
+static void
+read_window(SampleState *state)
+{
+	MappedcollStream *stream = state->stream;
+
+	if (!mappedcoll_fetch_encoded(state->fetch))
+	{
+		mappedcoll_fetch_rows(state->fetch, state->rows, state->n_rows);
+		return;
+	}
+	for (int i = 0; i < state->n_rows; i++)
+		state->weights[i] = mappedcoll_stream_row_weight(stream,
+														 state->rows[i]);
+	(void) mappedcoll_fetch_drawn(state->fetch, state->rows, state->n_rows,
+								  state->weights, stream->weighting, false);
 }
 
 /* Draw and read the next window; false at the end of the last step. */
@@ -68,19 +95,24 @@ next_window(SampleState *state)
 	MappedcollStream *stream = state->stream;
 	int			n;
 
+	mappedcoll_count_called(&state->clock, state->totals);
 	while (stream->n_drawn == stream->n_rows)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (!mappedcoll_stream_step(stream))
 			return false;
+		if (stream->n_rows == 0)
+			mappedcoll_count_batch(state->totals);
 	}
 	n = Min(stream->n_rows - stream->n_drawn, state->window);
-	for (int i = 0; i < n; i++)
-		state->rows[i] = mappedcoll_stream_draw(stream);
+	mappedcoll_stream_draws(stream, n, state->rows);
+	if (stream->n_drawn == stream->n_rows)
+		mappedcoll_count_batch(state->totals);
 	state->n_rows = n;
 	state->next = 0;
 	if (state->fetch != NULL)
-		mappedcoll_fetch_rows(state->fetch, state->rows, n);
+		read_window(state);
+	mappedcoll_count_sent(&state->clock);
 	return true;
 }
 
@@ -116,6 +148,23 @@ next_row(FunctionCallInfo fcinfo, bool vectors)
 	return more ? state : NULL;
 }
 
+/* Vector i of the window, in the block that all of them share. */
+static Datum
+make_vector(SampleState *state, int i)
+{
+#ifdef WORDS_BIGENDIAN
+	return mappedcoll_fetch_dense(state->fetch, i, BYTEAOID);
+#else
+	Size		bytes = VARHDRSZ + sizeof(float) *
+		mappedcoll_fetch_columns(state->fetch);
+	bytea	   *vector = mappedcoll_block_reserve(state->vector, bytes);
+
+	SET_VARSIZE(vector, bytes);
+	mappedcoll_fetch_row(state->fetch, i, (float *) VARDATA(vector));
+	return PointerGetDatum(vector);
+#endif
+}
+
 /*
  * mappedcoll_sample_batch
  *		See sample_batch in the SQL script: (row_index, label, x) a draw.
@@ -125,19 +174,19 @@ mappedcoll_sample_batch(PG_FUNCTION_ARGS)
 {
 	SampleState *state = next_row(fcinfo, true);
 	FuncCallContext *call = SRF_PERCALL_SETUP();
-	Datum		values[3];
-	bool		nulls[3] = {false};
+	ExpandedRecordHeader *record;
 	int			i;
 
 	if (state == NULL)
 		SRF_RETURN_DONE(call);
 	i = state->next++;
-	values[0] = Int64GetDatum((int64) state->rows[i]);
-	nulls[1] = !mappedcoll_sampler_label(state->stream->sampler,
-										 state->rows[i], &values[1]);
-	values[2] = mappedcoll_fetch_dense(state->fetch, i, BYTEAOID);
-	SRF_RETURN_NEXT(call, HeapTupleGetDatum(heap_form_tuple(call->tuple_desc,
-															values, nulls)));
+	record = mappedcoll_record_make(call->tuple_desc);
+	record->dvalues[0] = Int64GetDatum((int64) state->rows[i]);
+	record->dnulls[1] = !mappedcoll_sampler_label(state->stream->sampler,
+												  state->rows[i],
+												  &record->dvalues[1]);
+	record->dvalues[2] = make_vector(state, i);
+	SRF_RETURN_NEXT(call, mappedcoll_record_value(record));
 }
 
 /*

@@ -2,10 +2,9 @@
  * sample_packed.c
  *		sample_csr, sample_dense and fetch_csr: a row a batch, or a part of one.
  *
- * Value-per-call functions: what a call returns is made in the context of
- * the call, and what is kept from one to the next is the buffers of the
- * reads, so that a stream of any number of steps needs the memory of one
- * part.  A step in which this rank has no row gives one row all the same, with
+ * Value-per-call functions: what is kept from one call to the next is a
+ * window of batches that are read together and the arrays of a part, so that
+ * a stream of any number of steps needs the memory of one window.  A step in which this rank has no row gives one row all the same, with
  * empty arrays: ranks stay in step.
  */
 #include "postgres.h"
@@ -19,30 +18,32 @@
 #include "pg/arguments.h"
 #include "pg/narrow.h"
 #include "pg/packing.h"
+#include "pg/record.h"
 #include "pg/rights.h"
 #include "pg/stream.h"
 #include "pg/visible.h"
+#include "pg/window.h"
 
 PG_FUNCTION_INFO_V1(mappedcoll_sample_csr);
 PG_FUNCTION_INFO_V1(mappedcoll_sample_dense);
 PG_FUNCTION_INFO_V1(mappedcoll_fetch_csr);
 
-#define MAX_COLUMNS 12			/* of the results */
-
 typedef struct PackedState
 {
 	MappedcollStream *stream;	/* NULL: the rows are given */
+	MappedcollWindow *window;	/* of the stream */
 	MappedcollOpened *opened;
 	MappedcollPacking *packing;
+	bool		dense;
 	uint64	   *given;			/* [n_given] */
 	int			n_given;
-	int			n_done;			/* of the batch */
-	int			n_batch;		/* rows of the batch */
-	int			part;			/* of the batch: of the next call */
 	bool		begun;			/* there is a batch */
-	uint64	   *rows;			/* [capacity] of a part */
-	int			capacity;
+	MappedcollBatch batch;
+	int			n_done;			/* of its rows */
+	int			part;			/* of the batch: of the next call */
+	const uint64 *rows;			/* [n_rows] of the part */
 	int			n_rows;
+	MappedcollSendClock clock;
 } PackedState;
 
 /* Start a call that is the first: what begin makes stays to the last. */
@@ -68,10 +69,14 @@ begin_stream(FunctionCallInfo fcinfo, bool dense)
 
 	state->stream = mappedcoll_stream_begin(fcinfo);
 	state->opened = state->stream->opened;
+	state->dense = dense;
 	state->packing = mappedcoll_packing_create(fcinfo,
 											   MAPPEDCOLL_STREAM_ARGUMENTS,
 											   state->stream->relid,
 											   state->opened, dense);
+	state->window =
+		mappedcoll_window_create(state->stream,
+								 mappedcoll_packing_fetch(state->packing));
 	return state;
 }
 
@@ -152,41 +157,33 @@ next_batch(PackedState *state)
 	{
 		if (state->begun)
 			return false;
-		state->n_batch = state->n_given;
+		state->batch.n_rows = state->n_given;
+		state->batch.rows = state->given;
+		state->batch.first = -1;
 	}
-	else
-	{
-		if (!mappedcoll_stream_step(state->stream))
-			return false;
-		state->n_batch = state->stream->n_rows;
-	}
+	else if (!mappedcoll_window_next(state->window, &state->batch))
+		return false;
 	state->begun = true;
 	state->n_done = 0;
 	state->part = -1;
 	return true;
 }
 
-/* Settle and read the rows of the next part; false at the end. */
+/* Settle the rows of the next part; false at the end. */
 static bool
 next_part(PackedState *state)
 {
-	if ((!state->begun || state->n_done == state->n_batch) &&
+	MappedcollBatch *batch = &state->batch;
+
+	if ((!state->begun || state->n_done == batch->n_rows) &&
 		!next_batch(state))
 		return false;
 	state->n_rows = mappedcoll_packing_part(state->packing,
-											state->n_batch - state->n_done);
-	if (state->n_rows > state->capacity)
-	{
-		state->capacity = state->n_rows;
-		if (state->rows != NULL)
-			pfree(state->rows);
-		state->rows = palloc(sizeof(uint64) * state->capacity);
-	}
-	for (int i = 0; i < state->n_rows; i++)
-		state->rows[i] = state->stream == NULL ?
-			state->given[state->n_done + i] :
-			mappedcoll_stream_draw(state->stream);
-	mappedcoll_packing_read(state->packing, state->rows, state->n_rows);
+											batch->n_rows - state->n_done);
+	state->rows = batch->rows + state->n_done;
+	mappedcoll_packing_rows(state->packing, state->rows, state->n_rows,
+							batch->first < 0 ? -1 :
+							batch->first + state->n_done);
 	state->n_done += state->n_rows;
 	state->part++;
 	return true;
@@ -209,22 +206,20 @@ pack_codes(PackedState *state)
 }
 
 /*
- * One row of the result: batch and label_code only of a stream, indptr and
- * indices only of sparse vectors.
+ * The fields of a row of the result: batch and label_code only of a stream,
+ * indptr and indices only of sparse vectors.
  */
-static Datum
-make_row(FuncCallContext *call, PackedState *state, bool dense)
+static void
+make_fields(PackedState *state, Datum *values, bool *nulls)
 {
 	MappedcollPacking *packing = state->packing;
-	Datum		values[MAX_COLUMNS];
-	bool		nulls[MAX_COLUMNS] = {false};
 	Datum		indptr;
 	Datum		indices;
 	Datum		data;
 	int			n = 0;
 
 	if (state->stream != NULL)
-		values[n++] = Int64GetDatum(state->stream->step);
+		values[n++] = Int64GetDatum(state->batch.step);
 	values[n++] = Int32GetDatum(state->part);
 	values[n++] = Int32GetDatum(state->n_rows);
 	values[n++] = mappedcoll_packing_n_vars(packing);
@@ -236,7 +231,7 @@ make_row(FuncCallContext *call, PackedState *state, bool dense)
 		n++;
 	}
 	mappedcoll_packing_vectors(packing, &indptr, &indices, &data);
-	if (!dense)
+	if (!state->dense)
 	{
 		values[n++] = indptr;
 		values[n++] = indices;
@@ -245,23 +240,31 @@ make_row(FuncCallContext *call, PackedState *state, bool dense)
 	values[n++] = mappedcoll_packing_obs(packing);
 	values[n++] = mappedcoll_packing_obsm(packing);
 	values[n++] = mappedcoll_packing_dtypes(packing);
-	return HeapTupleGetDatum(heap_form_tuple(call->tuple_desc, values,
-											 nulls));
 }
 
 /* The next row of any of the functions. */
 static Datum
-next_packed(FunctionCallInfo fcinfo, bool dense)
+next_packed(FunctionCallInfo fcinfo)
 {
 	FuncCallContext *call = SRF_PERCALL_SETUP();
 	PackedState *state = call->user_fctx;
+	MappedcollCounters *totals =
+		mappedcoll_fetch_totals(mappedcoll_packing_fetch(state->packing));
 	MemoryContext old = MemoryContextSwitchTo(call->multi_call_memory_ctx);
-	bool		more = next_part(state);
+	ExpandedRecordHeader *record;
+	bool		more;
 
+	mappedcoll_count_called(&state->clock, totals);
+	more = next_part(state);
 	MemoryContextSwitchTo(old);
 	if (!more)
 		SRF_RETURN_DONE(call);
-	SRF_RETURN_NEXT(call, make_row(call, state, dense));
+	record = mappedcoll_record_make(call->tuple_desc);
+	make_fields(state, record->dvalues, record->dnulls);
+	if (state->n_done == state->batch.n_rows)
+		mappedcoll_count_batch(totals);
+	mappedcoll_count_sent(&state->clock);
+	SRF_RETURN_NEXT(call, mappedcoll_record_value(record));
 }
 
 /*
@@ -273,7 +276,7 @@ mappedcoll_sample_csr(PG_FUNCTION_ARGS)
 {
 	if (SRF_IS_FIRSTCALL())
 		first_call(fcinfo, begin_csr);
-	return next_packed(fcinfo, false);
+	return next_packed(fcinfo);
 }
 
 /*
@@ -285,7 +288,7 @@ mappedcoll_sample_dense(PG_FUNCTION_ARGS)
 {
 	if (SRF_IS_FIRSTCALL())
 		first_call(fcinfo, begin_dense);
-	return next_packed(fcinfo, true);
+	return next_packed(fcinfo);
 }
 
 /*
@@ -297,5 +300,5 @@ mappedcoll_fetch_csr(PG_FUNCTION_ARGS)
 {
 	if (SRF_IS_FIRSTCALL())
 		first_call(fcinfo, begin_fetch);
-	return next_packed(fcinfo, false);
+	return next_packed(fcinfo);
 }

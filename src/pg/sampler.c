@@ -20,6 +20,8 @@
 #include "pg/values.h"
 #include "sampling/sampling.h"
 
+#define PICKS_TOGETHER 64
+
 /*
  * The order of an epoch, kept with the opened collection for the statements
  * to come.  What it is of: the rows and weights by their digest.
@@ -267,65 +269,156 @@ use_order(MappedcollSampler *sampler, uint64 epoch)
 	sampler->order->users++;
 }
 
-/* The row_index of row k of a label. */
-static uint64
-row_of_label(MappedcollSampler *sampler, uint32 label, uint64 k)
+/* The row_index of each of n picks of labels. */
+static void
+rows_of_picks(MappedcollSampler *sampler, const CollectionPick *picks, int n,
+			  uint64 *rows)
 {
-	uint64		row;
 	McError		err;
 
 	mc_error_init(&err);
-	if (!collection_labels_select(sampler->sampling.labels, label, k, &row,
-								  &err))
+	if (!collection_labels_select_many(sampler->sampling.labels, picks, n,
+									   rows, &err))
 		mappedcoll_fail(sampler->opened,
 						collection_error_file(sampler->opened->collection),
 						&err);
-	return row;
 }
 
-/* See sampler.h. */
-uint64
-mappedcoll_sampler_draw(MappedcollSampler *sampler, uint64 position)
+/* The pick at a position, where no row has a weight of its own. */
+static CollectionPick
+pick_at(const MappedcollSampler *sampler, uint64 position)
 {
 	const MappedcollDrawing *sampling = &sampler->sampling;
-	uint32		label = 0;
-	uint64		k;
+	CollectionPick pick = {0};
 
-	if (sampling->row_weights != NULL)
-		return mappedcoll_row_weights_draw(sampling->row_weights,
-										   sampling->seed, position);
 	if (sampling->totals != NULL)
 		sampling_draw_table(sampling->seed, position, &sampler->table,
-							sampler->label_rows, &label, &k);
+							sampler->label_rows, &pick.label, &pick.k);
 	else if (sampling->labelled)
 		sampling_draw_label(sampling->seed, position, sampler->n_labels,
-							sampler->label_rows, &label, &k);
+							sampler->label_rows, &pick.label, &pick.k);
 	else
-		k = sampling_draw_uniform(sampling->seed, position, sampler->n_rows);
-	return sampling->labels == NULL ? k : row_of_label(sampler, label, k);
+		pick.k = sampling_draw_uniform(sampling->seed, position,
+									   sampler->n_rows);
+	return pick;
 }
 
 /* See sampler.h. */
-uint64
-mappedcoll_sampler_place(MappedcollSampler *sampler, uint64 epoch,
-						 uint64 place)
+void
+mappedcoll_sampler_draws(MappedcollSampler *sampler, uint64 position, int n,
+						 uint64 *rows)
 {
 	const MappedcollDrawing *sampling = &sampler->sampling;
-	uint64		pick;
+	CollectionPick picks[PICKS_TOGETHER];
+
+	for (int done = 0; done < n; done += PICKS_TOGETHER)
+	{
+		int			now = Min(n - done, PICKS_TOGETHER);
+
+		for (int i = 0; i < now; i++, position++)
+		{
+			if (sampling->row_weights != NULL)
+				rows[done + i] =
+					mappedcoll_row_weights_draw(sampling->row_weights,
+												sampling->seed, position);
+			else if (sampling->labels == NULL)
+				rows[done + i] = pick_at(sampler, position).k;
+			else
+				picks[i] = pick_at(sampler, position);
+		}
+		if (sampling->row_weights == NULL && sampling->labels != NULL)
+			rows_of_picks(sampler, picks, now, rows + done);
+	}
+}
+
+/* Rows at places of an epoch that is not ordered by weights. */
+static void
+permuted_places(MappedcollSampler *sampler, uint64 epoch, uint64 place,
+				int n, uint64 *rows)
+{
+	const MappedcollDrawing *sampling = &sampler->sampling;
+	uint64		first = epoch * sampler->n_rows + place;
+	CollectionPick picks[PICKS_TOGETHER] = {{0}};
+
+	for (int done = 0; done < n; done += PICKS_TOGETHER)
+	{
+		int			now = Min(n - done, PICKS_TOGETHER);
+
+		for (int i = 0; i < now; i++)
+		{
+			rows[done + i] = sampling_draw_permuted(sampling->seed,
+													first + done + i,
+													sampler->n_rows);
+			picks[i].k = rows[done + i];
+		}
+		if (sampling->labels != NULL)
+			rows_of_picks(sampler, picks, now, rows + done);
+	}
+}
+
+/* See sampler.h. */
+void
+mappedcoll_sampler_places(MappedcollSampler *sampler, uint64 epoch,
+						  uint64 place, int n, uint64 *rows)
+{
+	const MappedcollDrawing *sampling = &sampler->sampling;
+	CollectionPick picks[PICKS_TOGETHER];
 
 	if (sampling->row_weights == NULL && !sampling->labelled)
 	{
-		pick = sampling_draw_permuted(sampling->seed,
-									  epoch * sampler->n_rows + place,
-									  sampler->n_rows);
-		return sampling->labels == NULL ? pick :
-			row_of_label(sampler, 0, pick);
+		permuted_places(sampler, epoch, place, n, rows);
+		return;
 	}
 	use_order(sampler, epoch);
-	pick = sampler->order->picks[place];
-	return sampler->order->rows ? pick :
-		row_of_label(sampler, sampling_pick_label(pick),
-					 sampling_pick_row(pick));
+	for (int done = 0; done < n; done += PICKS_TOGETHER)
+	{
+		const uint64 *order = sampler->order->picks + place + done;
+		int			now = Min(n - done, PICKS_TOGETHER);
+
+		for (int i = 0; i < now; i++)
+		{
+			rows[done + i] = order[i];
+			picks[i].label = sampling_pick_label(order[i]);
+			picks[i].k = sampling_pick_row(order[i]);
+		}
+		if (!sampler->order->rows)
+			rows_of_picks(sampler, picks, now, rows + done);
+	}
+}
+
+/* Number of a row's label, or -1. */
+static int32
+label_of_row(MappedcollSampler *sampler, uint64 row_index)
+{
+	int32_t		number;
+	McError		err;
+
+	mc_error_init(&err);
+	if (!collection_labels_of_row(sampler->sampling.labels, row_index,
+								  &number, &err))
+		mappedcoll_fail(sampler->opened,
+						collection_error_file(sampler->opened->collection),
+						&err);
+	return number;
+}
+
+/* See sampler.h. */
+double
+mappedcoll_sampler_weight(MappedcollSampler *sampler, uint64 row_index)
+{
+	const MappedcollDrawing *sampling = &sampler->sampling;
+	int32		label;
+
+	if (sampling->row_weights != NULL)
+		return mappedcoll_row_weights_of_row(sampling->row_weights,
+											 row_index);
+	if (!sampling->labelled)
+		return 1;
+	label = label_of_row(sampler, row_index);
+	if (label < 0)
+		return 0;
+	return (sampling->totals != NULL ? sampling->totals[label] : 1) /
+		(double) sampler->label_rows[label];
 }
 
 /* See sampler.h. */
@@ -334,19 +427,13 @@ mappedcoll_sampler_label(MappedcollSampler *sampler, uint64 row_index,
 						 Datum *label)
 {
 	MappedcollTextContext context = {"label", 0, NULL};
-	int32_t		number;
+	int32		number;
 	const char *text;
 	size_t		length;
-	McError		err;
 
 	if (!sampler->sampling.labelled)
 		return false;
-	mc_error_init(&err);
-	if (!collection_labels_of_row(sampler->sampling.labels, row_index,
-								  &number, &err))
-		mappedcoll_fail(sampler->opened,
-						collection_error_file(sampler->opened->collection),
-						&err);
+	number = label_of_row(sampler, row_index);
 	if (number < 0)
 		return false;
 	collection_labels_text(sampler->sampling.labels, number, &text, &length);

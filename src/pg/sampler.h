@@ -39,13 +39,21 @@ extern const MappedcollDrawing *
 /* Rows that can be drawn. */
 extern uint64 mappedcoll_sampler_n_rows(MappedcollSampler *sampler);
 
-/* With replacement: the draw at a position of the stream; there are rows. */
-extern uint64 mappedcoll_sampler_draw(MappedcollSampler *sampler,
-									  uint64 position);
+/*
+ * With replacement: the draws at n positions of the stream from one on; there
+ * are rows.  Many at once are faster than one by one.
+ */
+extern void mappedcoll_sampler_draws(MappedcollSampler *sampler,
+									 uint64 position, int n, uint64 *rows);
 
-/* Without: the row at a place, below n_rows, of an epoch. */
-extern uint64 mappedcoll_sampler_place(MappedcollSampler *sampler,
-									   uint64 epoch, uint64 place);
+/* Without: the rows at n places from one on, all below n_rows, of an epoch. */
+extern void mappedcoll_sampler_places(MappedcollSampler *sampler,
+									  uint64 epoch, uint64 place, int n,
+									  uint64 *rows);
+
+/* With replacement: the weight of a row that was drawn, in some unit. */
+extern double mappedcoll_sampler_weight(MappedcollSampler *sampler,
+										uint64 row_index);
 
 /* Free what a collection keeps of the orders of epochs. */
 extern void mappedcoll_orders_release(MappedcollOpened *opened);

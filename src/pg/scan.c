@@ -400,9 +400,13 @@ mappedcoll_scan_counts(ForeignScanState *node, MappedcollScanCounts *counts)
 	counts->rows = state->rows_read;
 	if (state->fetch != NULL)
 	{
-		const MatrixStats *stats = mappedcoll_fetch_stats(state->fetch);
+		const MappedcollCounters *counters =
+			mappedcoll_fetch_counters(state->fetch);
 
-		counts->bytes = stats->bytes_read;
-		counts->chunks = stats->chunks_decoded;
+		counts->bytes = counters->bytes_read;
+		counts->chunks = counters->chunks_decoded;
+		counts->hits = counters->cache_hits;
+		counts->read_ms = (double) counters->read_ns / 1e6;
+		counts->decode_ms = (double) counters->decode_ns / 1e6;
 	}
 }

@@ -72,9 +72,9 @@ mappedcoll_source_next(MappedcollSource *source, uint64 *rows, int max)
 
 	if (source->sampling == MAPPEDCOLL_WEIGHTED)
 	{
-		while (n < max && source->position < source->end)
-			rows[n++] = mappedcoll_sampler_draw(source->sampler,
-												source->position++);
+		n = (int) Min((uint64) max, source->end - source->position);
+		mappedcoll_sampler_draws(source->sampler, source->position, n, rows);
+		source->position += (uint64) n;
 		return n;
 	}
 	while (n < max && source->range < source->set->n_ranges)

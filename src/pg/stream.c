@@ -8,6 +8,8 @@
  */
 #include "postgres.h"
 
+#include <xxhash.h>
+
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
@@ -190,6 +192,26 @@ settle(MappedcollStream *stream, const MappedcollWeighting *weighting,
 													  stream->codes);
 }
 
+/* A number for the arguments that settle the weights of rows. */
+static uint64
+weighting_number(FunctionCallInfo fcinfo, const char *weight_by,
+				 const char *filter, Oid sampler, bool replacement)
+{
+	uint64		number = ((uint64) sampler << 1) | replacement;
+
+	if (weight_by != NULL)
+		number = XXH3_64bits_withSeed(weight_by, strlen(weight_by), number);
+	if (filter != NULL)
+		number = XXH3_64bits_withSeed(filter, strlen(filter), number + 1);
+	if (!PG_ARGISNULL(ARG_WEIGHTS))
+	{
+		Jsonb	   *weights = PG_GETARG_JSONB_P(ARG_WEIGHTS);
+
+		number = XXH3_64bits_withSeed(weights, VARSIZE(weights), number + 2);
+	}
+	return number;
+}
+
 /* See stream.h. */
 void
 mappedcoll_stream_need(MappedcollStream *stream, List *names)
@@ -229,6 +251,8 @@ mappedcoll_stream_begin(FunctionCallInfo fcinfo)
 	drawing.seed = PG_ARGISNULL(ARG_SEED) ? mappedcoll_fresh_seed() :
 		(uint64) PG_GETARG_INT64(ARG_SEED);
 	settle(stream, weighting, filter, sampler, &drawing);
+	stream->weighting = weighting_number(fcinfo, weight_by, filter, sampler,
+										 stream->replacement);
 	if (!PG_ARGISNULL(ARG_EXPECT_FINGERPRINT))
 		mappedcoll_fingerprint_expect(stream->opened, &drawing,
 									  text_argument(fcinfo,
@@ -286,14 +310,25 @@ mappedcoll_stream_step(MappedcollStream *stream)
 }
 
 /* See stream.h. */
-uint64
-mappedcoll_stream_draw(MappedcollStream *stream)
+void
+mappedcoll_stream_draws(MappedcollStream *stream, int n, uint64 *rows)
 {
-	uint64		at = stream->first + (uint64) stream->n_drawn++;
+	uint64		at = stream->first + (uint64) stream->n_drawn;
 
+	if (stream->replacement)
+		mappedcoll_sampler_draws(stream->sampler, at, n, rows);
+	else
+		mappedcoll_sampler_places(stream->sampler, stream->epoch, at, n, rows);
+	stream->n_drawn += n;
+}
+
+/* See stream.h. */
+double
+mappedcoll_stream_row_weight(MappedcollStream *stream, uint64 row_index)
+{
+	/* an epoch has every row once */
 	return stream->replacement ?
-		mappedcoll_sampler_draw(stream->sampler, at) :
-		mappedcoll_sampler_place(stream->sampler, stream->epoch, at);
+		mappedcoll_sampler_weight(stream->sampler, row_index) : 1;
 }
 
 /* See stream.h. */

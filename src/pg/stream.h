@@ -36,6 +36,8 @@ typedef struct MappedcollStream
 	int			n_drawn;		/* of them */
 	uint64		epoch;			/* without replacement */
 	uint64		first;			/* position, or place in the epoch, of row 0 */
+	uint64		weighting;		/* a number for what is drawn from: the same
+								 * for the same weights of rows */
 	CollectionLabels *codes;	/* labels by weight of all rows that the caller
 								 * sees; NULL without weight */
 } MappedcollStream;
@@ -56,8 +58,16 @@ extern void mappedcoll_stream_need(MappedcollStream *stream, List *names);
 /* Go on to the next step, or begin with the first; false at the end. */
 extern bool mappedcoll_stream_step(MappedcollStream *stream);
 
-/* The next row_index of this rank in the step; n_drawn < n_rows. */
-extern uint64 mappedcoll_stream_draw(MappedcollStream *stream);
+/*
+ * The next n row_indexes of this rank in the step, n <= n_rows - n_drawn.
+ * Many at once are faster than one by one.
+ */
+extern void mappedcoll_stream_draws(MappedcollStream *stream, int n,
+									uint64 *rows);
+
+/* The weight of a row that was drawn, in a unit of this stream's. */
+extern double mappedcoll_stream_row_weight(MappedcollStream *stream,
+										   uint64 row_index);
 
 /* Code of a row's label in the list that the function labels gives, or -1. */
 extern int32 mappedcoll_stream_code(MappedcollStream *stream,

@@ -402,9 +402,15 @@ def statements(coll):
     return batch
 
 
-def check_collection(report, sql, coll, drop=True, first=()):
-    """Register a collection and compare all of it."""
+def check_collection(report, sql, coll, drop=True, first=(), paths=None):
+    """
+    Register a collection and compare all of it; paths: in all ways to read,
+    too.
+    """
     batch = statements(coll)
+    case = paths.case(coll) if paths else None
+    if case:
+        batch.update(case.statements())
     if drop:
         batch["drop"] = "DROP TABLE " + identifier(coll.name)
     done = sql.run(*first, *batch.values())[len(first):]
@@ -419,6 +425,8 @@ def check_collection(report, sql, coll, drop=True, first=()):
     for truth in coll.expected.truths:
         report.files.add(truth.path)
     compare_results(report, coll, results)
+    if case:
+        paths.compare(report, case, results)
 
 
 def compare_results(report, coll, results):

@@ -262,12 +262,12 @@ def check_control(report, truth, plan, made, float_text):
     made.coverage.n_controlled += 1
 
 
-def check_layer(report, sql, truth, layer, arrays, float_text):
+def check_layer(report, sql, truth, layer, arrays, float_text, paths=None):
     e = Expected([truth], layer, "inner", float_text)
     check_collection(report, sql, Collection(
         "generated", e, arrays,
         corpus.some_genes(e.genes) if e.has_matrix else (),
-        sorted(truth.obsm) if layer == "X" else ()))
+        sorted(truth.obsm) if layer == "X" else ()), paths=paths)
 
 
 def describe(plan):
@@ -355,8 +355,9 @@ def check_refused_layout(report, sql, work, write, words, layer):
 class Made:
     """What all of a run's files are drawn from, and what became of them."""
 
-    def __init__(self, rng, coverage):
+    def __init__(self, rng, coverage, paths=None):
         self.planner = Planner(rng)
+        self.paths = paths
         self.kinds = Cycle(rng, KINDS)
         self.names = Cycle(rng, NAMES)
         self.coverage = coverage
@@ -407,7 +408,8 @@ def check_file(report, sql, path, rng, plan, columns, made, float_text):
                  plan, made, float_text)
     for layer in sorted({"X", *truth.matrices}):
         report.check("%s, %s" % (base, layer), check_layer, report, sql, truth,
-                     layer, False, float_text)
+                     layer, False, float_text,
+                     made.paths if layer == "X" else None)
     if "X" in truth.matrices:
         report.check(base + ", vectors as arrays", check_layer, report, sql,
                      truth, "X", True, float_text)
@@ -426,10 +428,29 @@ def keep(path):
         shutil.copy(path, directory)
 
 
-def run(report, sql, work, seed, n_files, float_text, coverage):
+# Values in different rows of which no type of 16 bits holds all
+MIXED = (([3, 32767], [-1, 0]), ([2049, 0], [0.5, 0]), ([65535, 1], [0, -2]),
+         ([0.25, 0], [4097, 1]))
+
+
+def check_mixed(report, sql, work, rows, made, float_text):
+    """Rows that fit into different narrow types, in batches of all kinds."""
+    path = os.path.join(work, "mixed.h5ad")
+    rng = np.random.default_rng(0)
+    content = Content(obs_frame(rng, 4, ["int8"], ["a"]), ["g", "h"])
+    content.matrices["X"] = np.array([*rows, *rows], "f4")
+    write_file(path, content, Storage(rng), Style(rng))
+    os.chmod(path, 0o644)
+    truth = content.truth(path, float_text)
+    for _ in range(3):              # a part_rows each
+        check_layer(report, sql, truth, "X", False, float_text, made.paths)
+    os.unlink(path)
+
+
+def run(report, sql, work, seed, n_files, float_text, coverage, paths):
     """n_files files of all sorts, some of them always the same."""
     rng = np.random.default_rng([seed, 1])
-    made = Made(rng, coverage)
+    made = Made(rng, coverage, paths)
     for i in range(n_files):
         plan = made.planner.next()
         if i < len(ALWAYS):
@@ -440,6 +461,9 @@ def run(report, sql, work, seed, n_files, float_text, coverage):
                    for _ in range(int(rng.integers(0, 14)) if allowed else 0)}
         check_file(report, sql, os.path.join(work, "generated-%d.h5ad" % i),
                    rng, plan, columns, made, float_text)
+    for rows in MIXED:
+        report.check("narrow types of %s and %s" % rows, check_mixed, report,
+                     sql, work, rows, made, float_text)
     for write, words in REFUSED:
         for layer in ("X", "layers/other"):
             report.check("%s, %s" % (write.__name__, layer),

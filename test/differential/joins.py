@@ -179,7 +179,7 @@ def check_control(report, truths, expected, join, unread):
                              expected.rows.dense(), lambda i, j: (i, j))
 
 
-def check_join(report, sql, truths, options, unread, float_text):
+def check_join(report, sql, truths, options, made, float_text):
     """Register the files as one and compare all of it."""
     layer, join, duplicates = options
     try:
@@ -190,10 +190,10 @@ def check_join(report, sql, truths, options, unread, float_text):
             var_duplicates=duplicates), "22023", [str(no)])
         return
     if layer == "X" and duplicates == "error":
-        check_control(report, truths, e, join, unread)
+        check_control(report, truths, e, join, made.unread)
     coll = Collection("joined", e, False, corpus.some_genes(e.genes, 4),
                       sorted({n for t in truths for n in t.obsm}))
-    check_collection(report, sql, coll)
+    check_collection(report, sql, coll, paths=made.paths)
 
 
 def check_missing(report, sql, truths, layer):
@@ -224,16 +224,16 @@ def check_set(report, sql, number, meeting, truths, made, float_text):
                 made.coverage.count("var_duplicates", policy, len(truths))
                 made.coverage.count("matrix of a join", layer, len(truths))
                 report.check(what % (join, policy), check_join, report, sql,
-                             truths, (layer, join, policy), made.unread,
+                             truths, (layer, join, policy), made,
                              float_text)
 
 
-def run(report, sql, work, seed, n_files, float_text, coverage):
+def run(report, sql, work, seed, n_files, float_text, coverage, paths):
     """Sets of files, n_files together, each joined in all ways."""
     rng = np.random.default_rng([seed, 2])
     for axis, values in AXES_OF_JOINS.items():
         coverage.axis(axis, values)
-    made = Made(rng, coverage)
+    made = Made(rng, coverage, paths)
     before = coverage.n_files
     number = 0
     while coverage.n_files - before < n_files or number < len(MEETINGS):

@@ -39,6 +39,7 @@ import joins                    # noqa: E402
 import reads                    # noqa: E402
 import selfcheck                # noqa: E402
 from compare import Report      # noqa: E402
+from paths import Paths         # noqa: E402
 from plans import Coverage      # noqa: E402
 from psql import Psql, text_values  # noqa: E402
 
@@ -79,7 +80,7 @@ def arguments():
     return parser.parse_args()
 
 
-def run_parts(parts, args, report, sql, work, coverage):
+def run_parts(parts, args, report, sql, work, coverage, paths):
     """Run the parts asked for; a line of each."""
     float_text = FloatText(sql)
     directory = os.environ.get("MC_CORPUS")
@@ -96,15 +97,15 @@ def run_parts(parts, args, report, sql, work, coverage):
             selfcheck.run(report, sql, work, float_text)
         elif part == "generated":
             generated.run(report, sql, work, args.seed, args.files - n_joined,
-                          float_text, coverage)
+                          float_text, coverage, paths)
         elif part == "joins":
             joins.run(report, sql, work, args.seed, n_joined, float_text,
-                      coverage)
+                      coverage, paths)
         elif part == "reads":
             reads.run(report, sql, work, args.seed, directory, truths,
                       float_text)
         elif directory:
-            truths = corpus.run(report, sql, directory, float_text)
+            truths = corpus.run(report, sql, directory, float_text, paths)
         else:
             report.skip("corpus", "MC_CORPUS names no directory")
         lines.append("%s: %d elements, %d wrong, %.0f s" % (
@@ -114,7 +115,7 @@ def run_parts(parts, args, report, sql, work, coverage):
     return lines
 
 
-def in_database(args, report, coverage):
+def in_database(args, report, coverage, paths):
     """Run everything in a database of its own."""
     database = "differential_%d" % os.getpid()
     with tempfile.TemporaryDirectory(
@@ -132,7 +133,7 @@ def in_database(args, report, coverage):
                 "SELECT extversion FROM pg_extension "
                 "WHERE extname = 'mappedcoll'").fields[0])
             lines = run_parts(args.only or PARTS, args, report, sql, work,
-                              coverage)
+                              coverage, paths)
         finally:
             os.environ["PGDATABASE"] = outside
             sql.run("DROP DATABASE " + database)
@@ -167,11 +168,13 @@ def main():
     print(words, flush=True)
     report = Report()
     coverage = Coverage()
-    lines = in_database(args, report, coverage)
+    paths = Paths(coverage)
+    lines = in_database(args, report, coverage, paths)
     table = check_coverage(args.only or PARTS, report, coverage)
     summary = [
         "%d files, %d elements compared, %d of them wrong; MC_SEED=%d" % (
             len(report.files), report.elements, report.wrong, args.seed),
+        paths.line(),
         "%d passed, %d failed, %d skipped" % (
             report.passed, report.failed, report.skipped)]
     print("\n".join([*table, *summary]))

@@ -14,7 +14,9 @@ import tenx
 from compare import Collection, Report, check_collection
 from content import KINDS, Content, Sparse
 from h5write import Storage, Style
+from paths import Paths, SEEN, WAYS
 from plans import Coverage, Planner
+from psql import identifier
 from truth import Column, Expected
 
 
@@ -207,6 +209,64 @@ def check_joint_alterations(report, sql, truths, float_text):
                      errors_of(sql, e) > 0, True)
 
 
+def results_of_paths(sql, coll):
+    """A collection read in all ways: the ways, the case, its results."""
+    paths = Paths(Coverage())
+    case = paths.case(coll)
+    batch = case.statements()
+    done = sql.run(coll.create(), *batch.values(),
+                   "DROP TABLE " + identifier(coll.name))
+    return paths, case, dict(zip(batch, done[1:-1]))
+
+
+def errors_of_paths(paths, case, results):
+    report = Report(quiet=True)
+    paths.compare(report, case, results)
+    return report.wrong
+
+
+def other_byte(fields):
+    """The same, but for one bit of the last value that is not of text."""
+    columns = [list(column) for column in fields]
+    for column in reversed(columns):
+        for i, value in enumerate(column):
+            if value and not value.startswith(b"{"):
+                column[i] = value[:-1] + bytes([value[-1] ^ 1])
+                return columns
+    raise ValueError("there is nothing to change")
+
+
+def check_paths(report, sql, truth, float_text):
+    """The ways to read: wrong values, one bit in one way, a way not taken."""
+    for name in ("", "the next float32 in X", "a column index in X",
+                 "an entry in another row", "no explicit zero", "obsm"):
+        altered = copy.deepcopy(truth)
+        if name:
+            ALTERATIONS[name](altered)
+        e = Expected([altered], "X", "inner", float_text)
+        wrong = errors_of_paths(*results_of_paths(
+            sql, Collection("self", e, False, (), ["X_pca"])))
+        report.equal("an expectation that is wrong in %r is seen by reading "
+                     "in all ways" % name, wrong > 0, bool(name))
+    e = Expected([truth], "X", "inner", float_text)
+    paths, case, results = results_of_paths(
+        sql, Collection("self", e, False, (), ["X_pca"]))
+    for way in WAYS:
+        for what in case.asked:
+            if (way, what) not in results:
+                continue
+            result = copy.copy(results[way, what])
+            result.fields = other_byte(result.fields)
+            report.equal("a bit in %s, %s is seen" % (way, what),
+                         errors_of_paths(paths, case, {
+                             **results, (way, what): result}) > 0, True)
+    coverage = Coverage()
+    Paths(coverage)
+    missed = {value for axis, value in coverage.missed()
+              if axis in ("read", "seen of it")}
+    report.equal("ways that were not taken", missed, {*WAYS, *SEEN})
+
+
 def check_tenx(report, sql, path, float_text):
     """10x: the genome is the one asked for, and features are not cells."""
     rng = np.random.default_rng(1)
@@ -256,6 +316,9 @@ def run(report, sql, work, float_text):
     truth = content.truth(path, float_text)
     report.check("the test sees a wrong value", check_alterations, report,
                  sql, truth, float_text)
+
+    report.check("the test sees a wrong way to read", check_paths, report, sql,
+                 truth, float_text)
 
     second = os.path.join(work, "self-2.h5ad")
     content = make_content()

@@ -42,7 +42,7 @@ bad=$(nm -D --undefined-only "$library" | awk '{print $2}' |
 ok "$([[ -z $bad ]] && echo 1)" "it needs nothing of our own rooms that it was not built from"
 
 # Those of Makefile, and what a compiler or an old libc adds
-codecs='deflate|lzf|blosc|lz4|zstd|aec|bz2|xxhash'
+codecs='deflate|isal|lzf|blosc|lz4|zstd|aec|bz2|xxhash'
 system='c|m|dl|pthread|gcc_s|asan|ubsan'
 foreign()
 {

@@ -83,6 +83,12 @@ deps_has_library()
 	return 1
 }
 
+# Whether Debian has this package for this machine
+deps_has_package()
+{
+	[[ -n $(apt-cache madison "$1" 2>/dev/null) ]]
+}
+
 deps_has_perl()
 {
 	perl -M"$1" -e 1 2>/dev/null
@@ -131,6 +137,8 @@ deps_missing()
 		deps_has_header libaec.h || echo libaec-dev
 		deps_has_header bzlib.h || echo libbz2-dev
 		deps_has_library libseccomp || echo libseccomp-dev
+		# made for some processors only, and of use where it is there
+		deps_has_library libisal || ! deps_has_package libisal-dev || echo libisal-dev
 		deps_has_command setpriv || echo util-linux
 		if [[ -n $pg ]]; then
 			[[ -x /usr/lib/postgresql/$pg/bin/initdb ]] || echo "postgresql-$pg"

@@ -95,7 +95,7 @@ layer_valgrind()
 		cd "$MC_ROOT" && prove --exec 'valgrind -q --error-exitcode=9 --leak-check=full
 			--suppressions=test/unit/valgrind.supp' \
 			build/unit/test_{h5ad_{columns,matrices,text},number,rank} \
-			build/unit/test_{codec_{known,pipelines},manifest_roundtrip,matrix_{read,convert,damage}} \
+			build/unit/test_{codec_{known,pipelines},manifest_roundtrip,matrix_{read,convert,damage,rowcache}} \
 			build/unit/test_collection_{columns,labels}
 	)
 }
@@ -108,7 +108,7 @@ fuzz_build()
 
 	# shellcheck disable=SC2046,SC2086
 	cd "$MC_ROOT" && clang $flags -D_FILE_OFFSET_BITS=64 $(pkg-config --cflags $libraries) -Isrc -Itest/unit \
-		-o "$fuzz_dir/$1.bin" "test/fuzz/$1.c" src/base/error.c src/base/memory.c src/manifest/*.c \
+		-o "$fuzz_dir/$1.bin" "test/fuzz/$1.c" src/base/{error,hash,memory}.c src/manifest/*.c \
 		src/codec/*.c src/matrix/*.c $(pkg-config --libs $libraries) -lsz -laec -lbz2 -lz
 }
 

@@ -326,7 +326,8 @@ rename $program, "$program.real" or die $!;
 write_bytes($program, stopping_script("$program.real"));
 chmod 0755, $program;
 $session->quit;
-$node->append_conf('postgresql.conf', $conf);
+# two are stopped, the third starts after that
+$node->append_conf('postgresql.conf', "$conf\nmappedcoll.manifest_workers = 2");
 $node->restart;
 unlink manifests($directory);
 my @builders = map { open_session($node) } 1 .. 3;

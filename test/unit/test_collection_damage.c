@@ -122,6 +122,28 @@ touch(const char *text, size_t length)
 	(void) sink;
 }
 
+/* Ask for many rows of a label at once. */
+static void
+select_together(Collection *c, CollectionLabels *labels, uint32_t label)
+{
+	CollectionPick picks[20];
+	uint64_t	rows[20];
+	McError		err;
+
+	mc_error_init(&err);
+	for (int i = 0; i < 20; i++)
+	{
+		picks[i].label = label;
+		picks[i].k =
+			unit_random_below(collection_labels_n_rows(labels)[label]);
+	}
+	if (!note(c, collection_labels_select_many(labels, picks, 20, rows, &err),
+			  &err))
+		return;
+	for (int i = 0; i < 20; i++)
+		n_wrong += rows[i] >= collection_n_obs(c);
+}
+
 /* Ask for labels, and for all of their rows. */
 static void
 use_labels(Collection *c, const int *columns, int n_columns,
@@ -151,6 +173,7 @@ use_labels(Collection *c, const int *columns, int n_columns,
 					 &err) && row >= collection_n_obs(c))
 				n_wrong++;
 		}
+		select_together(c, labels, l);
 	}
 	for (uint64_t r = 0; r < collection_n_obs(c); r++)
 	{

@@ -139,6 +139,49 @@ count_differences(CollectionLabels *labels, int n_rows)
 	return bad + (total != 0);
 }
 
+/* Differences between rows selected many at a time and one by one. */
+static int
+count_many_differences(CollectionLabels *labels)
+{
+	enum { MOST = 70 };
+	const uint64_t *counts = collection_labels_n_rows(labels);
+	uint32_t	n = (uint32_t) unit_random_below(MOST + 1);
+	CollectionPick picks[MOST + 1];
+	uint64_t	found[MOST + 1];
+	uint64_t	row;
+	int			bad = 0;
+	McError		err;
+
+	mc_error_init(&err);
+	if (collection_labels_count(labels) == 0)
+		n = 0;
+	for (uint32_t i = 0; i < n; i++)
+	{
+		picks[i].label = (uint32_t)
+			unit_random_below(collection_labels_count(labels));
+		picks[i].k = unit_random_below(counts[picks[i].label]);
+	}
+	found[n] = 12345;
+	bad += !collection_labels_select_many(labels, picks, n, found, &err) ||
+		found[n] != 12345;
+	for (uint32_t i = 0; i < n; i++)
+		bad += !collection_labels_select(labels, picks[i].label, picks[i].k,
+										 &row, &err) || row != found[i];
+
+	/* one that there is not, anywhere among them */
+	picks[n].label = collection_labels_count(labels);
+	picks[n].k = 0;
+	if (n > 0)
+	{
+		CollectionPick *other = &picks[unit_random_below(n)];
+
+		other->k = counts[other->label];
+	}
+	bad += collection_labels_select_many(labels, picks, n > 0 ? n : 1, found,
+										 &err) || err.code != MC_INVALID;
+	return bad;
+}
+
 /* Make and check labels. */
 static int
 check_labels(Collection *c, const TestFile *files, int n_files,
@@ -159,6 +202,7 @@ check_labels(Collection *c, const TestFile *files, int n_files,
 		labelled += rows[r].has_label;
 	bad = count_differences(labels, n_rows);
 	bad += count_block_differences(labels, n_rows);
+	bad += count_many_differences(labels);
 	bad += collection_labels_total(labels) != (uint64_t) labelled;
 	collection_labels_free(labels);
 	if (bad > 0)

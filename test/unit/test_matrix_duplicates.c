@@ -225,6 +225,9 @@ test_changed(void)
 		Matrix	   *matrix;
 		MatrixRows	rows;
 		MatrixColumns columns = {NULL, 3, 3};
+		MatrixTarget target;
+		uint64_t	begin = 0;
+		uint32_t	count;
 		McError		err;
 		uint64_t	row = 1;
 
@@ -234,13 +237,16 @@ test_changed(void)
 		must(matrix_open(m.manifest, 0, &limits, NULL, &matrix, &err), &err);
 		must(matrix_read_rows(matrix, m.fd, &row, 1, NULL, 3, &rows, &err),
 			 &err);
-		must(matrix_sum_duplicates(matrix, m.fd, &columns, &rows, &err), &err);
+		count = (uint32_t) rows.indptr[1];
+		target = (MatrixTarget) {rows.indices, rows.values, &begin, &count};
+		must(matrix_sum_duplicates(matrix, m.fd, &columns, &target, &err),
+			 &err);
 		ok(rows.values[0] == 16777218, "summed again, the same");
 		for (uint64_t k = 0; k < 4; k++)
 			if (pwrite(m.fd, &others[i], 4,
 					   (off_t) (m.index.array.address + (1 + k) * 4)) != 4)
 				bail_out("pwrite");
-		ok(!matrix_sum_duplicates(matrix, m.fd, &columns, &rows, &err) &&
+		ok(!matrix_sum_duplicates(matrix, m.fd, &columns, &target, &err) &&
 		   err.code == MC_CHANGED, "indices become %d: %s", (int) others[i],
 		   err.message);
 		matrix_rows_reset(&rows);

@@ -99,8 +99,8 @@ test_interrupt(SampleMatrix *m)
 	/* what is left of a read when the flag is set in the midst of it */
 	interrupt = 0;
 	mc_error_init(&err);
-	matrix_plan_clear(&matrix->plan);
-	must(matrix_plan_range(&matrix->plan, &matrix->data, 0, 2, 0, &err), &err);
+	matrix_plan_clear(&matrix->work->plan);
+	must(matrix_plan_range(&matrix->work->plan, &matrix->data, 0, 2, 0, &err), &err);
 	ok(matrix_gather(matrix, &matrix->data, m->fd, target, &err),
 	   "a piece: %s", err.message);
 	interrupt = 1;

@@ -161,6 +161,9 @@ test_lies(void)
 				entries[e].rank = (uint32_t) value;
 		}
 		mc_error_init(&err);
+		for (int step = 0; step < MANIFEST_RANK_STEPS; step++)
+			manifest_rank_prefetch(&rank, codes, 1, N, unit_random_below(7),
+								   unit_random_below(2000), step);
 		if (!manifest_rank_select(&rank, codes, 1, N, c,
 								  unit_random_below(2000), &row, &err))
 			refused++;

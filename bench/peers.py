@@ -1,0 +1,271 @@
+"""peers.py
+    What mappedcoll is measured against, each used as its own documentation
+    says, from the same files, by the same law: exact draws of single cells,
+    each with the weight 1 / (cells of its label), unless its name says
+    otherwise.
+"""
+
+import os
+import pathlib
+import sys
+
+import numpy as np
+
+import files
+from measure import PEER, Absent, Contender
+
+BATCH = 256
+
+
+def missing(package):
+    """Why a package was not installed, by bench_peers_venv."""
+    path = pathlib.Path(__file__).parents[1] / "build/peers-venv/missing.txt"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return next((line for line in lines if line.startswith(package + ":")),
+                f"{package} is not installed")
+
+
+class Peer(Contender):
+    """A peer that reads a directory."""
+
+    kind = PEER
+    packages = ()
+
+    def __init__(self, name, directory, batch=BATCH):
+        super().__init__(name)
+        self.directory, self.batch = directory, batch
+        self.unit = self.at_least = batch
+
+    def load(self):
+        for package, module in self.packages:
+            try:
+                __import__(module)
+            except ImportError as error:
+                why = missing(package)
+                raise Absent(why if "ERROR" in why else
+                             f"{package} cannot be imported: {error}") from None
+
+    def check(self):
+        rows = files.Draws(self.directory, 1).take(2 * BATCH)
+        return rows, self.read(rows)
+
+    def read(self, rows):
+        """The matrix of some cells, in their order."""
+        raise NotImplementedError
+
+
+class Mapped(Peer):
+    """MappedCollection, WeightedRandomSampler, DataLoader: dense tensors."""
+
+    packages = (("torch", "torch"), ("lamindb", "lamindb.core"))
+
+    def __init__(self, name, directory, workers):
+        super().__init__(name, directory)
+        self.workers = workers
+
+    def open(self):
+        import torch
+        from lamindb.core import MappedCollection
+        self.torch = torch
+        self.mapped = MappedCollection(
+            [str(path) for path in files.paths(self.directory)],
+            obs_keys=files.LABEL, parallel=self.workers > 0)
+        self.sampler = torch.utils.data.WeightedRandomSampler(
+            self.mapped.get_label_weights(files.LABEL), BATCH)
+        more = {} if not self.workers else {
+            "worker_init_fn": self.mapped.torch_worker_init_fn,
+            "persistent_workers": True}
+        self.loader = torch.utils.data.DataLoader(
+            self.mapped, batch_size=self.batch, sampler=self.sampler,
+            num_workers=self.workers, **more)
+
+    def read(self, rows):
+        return np.stack([self.mapped[row]["X"] for row in rows])
+
+    def batches(self, cells, seed):
+        self.torch.manual_seed(seed)
+        self.sampler.num_samples = cells
+        for batch in self.loader:
+            yield len(batch["X"])
+
+
+class Collection(Peer):
+    """AnnCollection of backed AnnData, a sorted batch at a time: CSR."""
+
+    packages = (("anndata", "anndata"),)
+
+    def open(self):
+        import anndata
+        from anndata.experimental import AnnCollection
+        self.collection = AnnCollection(
+            [anndata.read_h5ad(path, backed="r")
+             for path in files.paths(self.directory)], join_vars="inner")
+        self.draws = files.Draws(self.directory, 1)
+
+    def read(self, rows):
+        order = np.argsort(rows, kind="stable")
+        x = self.collection[rows[order]].X
+        return x[np.argsort(order)]
+
+    def batches(self, cells, seed):
+        for _ in range(cells // self.batch):
+            rows = np.sort(self.draws.take(self.batch))
+            yield self.collection[rows].X.shape[0]
+
+
+class ScDataset(Collection):
+    """scDataset over AnnCollection: CSR."""
+
+    packages = (("anndata", "anndata"), ("torch", "torch"),
+                ("scdataset", "scdataset"))
+
+    def __init__(self, name, directory, block, fetch):
+        super().__init__(name, directory)
+        self.block, self.fetch = block, fetch
+        self.unit = self.at_least = BATCH * fetch
+
+    def open(self):
+        super().open()
+        self.weights = files.weights(self.directory)
+
+    def dataset(self, strategy, seed):
+        """A data set of a strategy."""
+        from scdataset import scDataset
+        return scDataset(self.collection, strategy, batch_size=self.batch,
+                         fetch_factor=self.fetch, seed=seed,
+                         fetch_transform=lambda fetched: fetched.X)
+
+    def read(self, rows):
+        from scdataset import Streaming
+        import scipy.sparse as sp
+        # gives the cells in their files' order, each once
+        sorted_rows = np.unique(rows)
+        x = sp.vstack(list(self.dataset(Streaming(indices=sorted_rows), 1)),
+                      "csr")
+        return x[np.searchsorted(sorted_rows, rows)]
+
+    def batches(self, cells, seed):
+        from scdataset import BlockWeightedSampling
+        strategy = BlockWeightedSampling(
+            block_size=self.block, weights=self.weights, total_size=cells)
+        for x in self.dataset(strategy, seed):
+            yield x.shape[0]
+
+
+class Batches:
+    """A sampler of whole batches."""
+
+    def __init__(self, draws, batch):
+        self.draws, self.batch, self.n = draws, batch, 0
+
+    def __iter__(self):
+        for _ in range(self.n):
+            yield self.draws.take(self.batch)
+
+
+class Sorted:
+    """A data set of which an item is a batch; each process opens the files
+    for itself."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.cells = self.pid = None
+
+    def __getitem__(self, rows):
+        if self.pid != os.getpid():
+            self.cells, self.pid = files.Cells(self.directory), os.getpid()
+        if self.cells.dense:
+            # in the order of the file, which saves a copy
+            return (self.cells.read_dense(np.sort(rows)),)
+        x = self.cells.read(rows)
+        return x.indptr, x.indices, x.data
+
+
+class Uniform:
+    """Every cell with the same chance."""
+
+    def __init__(self, directory, seed):
+        self.n = len(files.Cells(directory))
+        self.rng = np.random.default_rng(seed)
+
+    def take(self, n):
+        """The next n."""
+        return self.rng.integers(self.n, size=n)
+
+
+class H5py(Peer):
+    """Plain h5py and numpy: a batch is sorted, its cells read one by one; CSR
+    arrays, or dense from dense files."""
+
+    packages = (("h5py", "h5py"),)
+
+    def __init__(self, name, directory, workers=0, batch=BATCH, draws=None):
+        super().__init__(name, directory, batch)
+        self.workers, self.draws = workers, draws or files.Draws
+        if workers:
+            self.packages = (*self.packages, ("torch", "torch"))
+
+    def open(self):
+        self.sampler = Batches(self.draws(self.directory, 1), self.batch)
+        self.data = Sorted(self.directory)
+        if self.workers:
+            import torch
+            self.loader = torch.utils.data.DataLoader(
+                self.data, batch_size=None, sampler=self.sampler,
+                num_workers=self.workers, persistent_workers=True)
+
+    def check(self):
+        return None     # it is what the others are compared with
+
+    def batches(self, cells, seed):
+        self.sampler.n = cells // self.batch
+        if self.workers:
+            for batch in self.loader:
+                yield self.batch
+        else:
+            for rows in self.sampler:
+                self.data[rows]
+                yield self.batch
+
+
+class Memory(Peer):
+    """All files in memory as one scipy CSR matrix, which batches index."""
+
+    packages = (("anndata", "anndata"),)
+
+    def open(self):
+        import anndata
+        import scipy.sparse as sp
+        self.x = sp.vstack([anndata.read_h5ad(path).X
+                            for path in files.paths(self.directory)], "csr")
+        self.draws = files.Draws(self.directory, 1)
+
+    def read(self, rows):
+        return self.x[rows]
+
+    def batches(self, cells, seed):
+        for _ in range(cells // self.batch):
+            yield self.x[self.draws.take(self.batch)].shape[0]
+
+
+class Unmeasured(Contender):
+    """A row that says why there is none."""
+
+    def __init__(self, name, why):
+        super().__init__(name)
+        self.why = why
+
+    def open(self):
+        raise Absent(self.why)
+
+
+def unmeasured():
+    """Those that cannot do this job."""
+    python = "{}.{}".format(*sys.version_info)
+    return [
+        Unmeasured("annbatch", "refuses h5ad (its own converted copies only), "
+                   f"and needs Python 3.12 (here: {python})"),
+        Unmeasured("tiledbsoma-ml", "has no weighted draws, and no h5ad"),
+        Unmeasured("Merlin dataloader", "has no h5ad, and cannot be imported "
+                   "beside numpy 2"),
+    ]
