@@ -7,6 +7,10 @@
 #	bench_peers_venv		make that of the peers (requirements-peers.txt):
 #							$bench_peers_python; what cannot be installed is a
 #							line "package: reason" of $bench_peers_missing
+#	bench_make_files NAME ARGUMENT...
+#							make that directory of $bench_files by make_cells.py,
+#							unless it is there
+#	bench_make_cells N		make cells-N-gzip and cells-N-none there
 #	bench_sql ARGUMENT...	psql as the server's user, output unaligned
 #	bench_batches NAME N SEED
 #							cells/s of N weighted batches of 256 of a collection
@@ -21,6 +25,7 @@
 bench_python=$MC_ROOT/build/venv/bin/python
 bench_peers_python=$MC_ROOT/build/peers-venv/bin/python
 bench_peers_missing=$MC_ROOT/build/peers-venv/missing.txt
+bench_files=${BENCH_DIR:-/var/tmp/mappedcoll-bench}
 
 bench_venv()
 {
@@ -52,6 +57,25 @@ bench_peers_venv()
 		done < <(grep -v '^#' "$wanted")
 	fi
 	cp "$wanted" "$venv/installed.txt"
+}
+
+bench_make_files()
+{
+	local directory=$bench_files/$1
+
+	shift
+	[[ ! -e $directory/complete ]] || return 0
+	cluster_say "making $directory"
+	rm -rf "$directory"
+	"$bench_peers_python" "$MC_ROOT/bench/make_cells.py" "$directory" "$@" >&2
+	sync "$directory"/*
+	touch "$directory/complete"
+}
+
+bench_make_cells()
+{
+	bench_make_files "cells-$1-gzip" --cells "$1" --exponent 2.07 --offset 1.5
+	bench_make_files "cells-$1-none" --copy-of "$bench_files/cells-$1-gzip" --compression none
 }
 
 bench_sql()

@@ -219,13 +219,13 @@ class Player:
         return statistics.median(known) if known else None
 
 
-def play(contenders, compare=None, runs=RUNS):
+def play(contenders, compare=None, runs=RUNS, player_of=Player):
     """Let contenders take turns; returns their players, in order."""
     players = []
     try:
         for contender in contenders:
             say(f"opening {contender.name}")
-            players.append(Player(contender))
+            players.append(player_of(contender))
             players[-1].prepare(compare)
             if players[-1].why:
                 say(f"{contender.name}: {players[-1].why}")
@@ -332,7 +332,7 @@ class Report:
                        metadata={"Software": None})
         pyplot.close(figure)
 
-    def bars(self, players, title, unit="cells/s"):
+    def bars(self, players, title, unit="cells/s", runs=RUNS):
         """A plot of one bar a player."""
         colours = {OURS: "#1f6fb4", PEER: "#b0b0b0", BOUND: "#e8b04a"}
         players = [player for player in players if player.rate]
@@ -347,7 +347,7 @@ class Report:
                            padding=3, fontsize=8)
             axes.set_xscale("log")
             axes.set_xlim(min(rates) / 2, max(rates) * 3)
-            axes.set_xlabel(f"{unit}, median of {RUNS} runs, log scale")
+            axes.set_xlabel(f"{unit}, median of {runs} runs, log scale")
             axes.set_title(title, fontsize=11)
             axes.tick_params(axis="y", labelsize=8)
             axes.spines[["top", "right"]].set_visible(False)

@@ -8,6 +8,7 @@
 import os
 import pathlib
 import sys
+import warnings
 
 import numpy as np
 
@@ -82,11 +83,22 @@ class Mapped(Peer):
     def read(self, rows):
         return np.stack([self.mapped[row]["X"] for row in rows])
 
-    def batches(self, cells, seed):
+    def labelled(self, rows):
+        """What training would have of some cells: X, text of labels."""
+        batch = self.loader.collate_fn([self.mapped[row] for row in rows])
+        names = list(self.mapped.encoders[files.LABEL])
+        return batch["X"], [names[code] for code in batch[files.LABEL]]
+
+    def tensors(self, cells, seed):
+        """Yield X, dense, and the codes of labels."""
         self.torch.manual_seed(seed)
         self.sampler.num_samples = cells
         for batch in self.loader:
-            yield len(batch["X"])
+            yield batch["X"], batch[files.LABEL]
+
+    def batches(self, cells, seed):
+        for x, _ in self.tensors(cells, seed):
+            yield len(x)
 
 
 class Collection(Peer):
@@ -127,13 +139,40 @@ class ScDataset(Collection):
     def open(self):
         super().open()
         self.weights = files.weights(self.directory)
+        self.names = np.unique(files.labels(self.directory))
+        self.codes = {name: code for code, name in enumerate(self.names)}
 
-    def dataset(self, strategy, seed):
-        """A data set of a strategy."""
+    def dataset(self, strategy, seed, **transforms):
+        """A data set of a strategy; CSR matrices unless transforms are
+        given."""
         from scdataset import scDataset
         return scDataset(self.collection, strategy, batch_size=self.batch,
                          fetch_factor=self.fetch, seed=seed,
-                         fetch_transform=lambda fetched: fetched.X)
+                         **(transforms or
+                            {"fetch_transform": lambda fetched: fetched.X}))
+
+    def for_training(self, strategy, seed):
+        """A data set of tensors: X, dense, and the codes of labels.
+
+        What is fetched stays sparse: its own adata_to_mindex would make all
+        of it dense, 1.3 GB with a fetch of 64.
+        """
+        import torch
+
+        def fetched(cells):
+            with warnings.catch_warnings():
+                # a cell that was drawn twice is there twice
+                warnings.filterwarnings(
+                    "ignore", message="Observation names are not unique")
+                return cells.to_adata()
+
+        def tensors(batch):
+            codes = batch.obs[files.LABEL].map(self.codes)
+            return (torch.from_numpy(batch.X.toarray()),
+                    torch.from_numpy(codes.to_numpy(np.int64)))
+
+        return self.dataset(strategy, seed, fetch_transform=fetched,
+                            batch_transform=tensors)
 
     def read(self, rows):
         from scdataset import Streaming
@@ -144,11 +183,27 @@ class ScDataset(Collection):
                       "csr")
         return x[np.searchsorted(sorted_rows, rows)]
 
-    def batches(self, cells, seed):
+    def labelled(self, rows):
+        """As of Mapped."""
+        from scdataset import Streaming
+        sorted_rows = np.unique(rows)
+        found = list(self.for_training(Streaming(indices=sorted_rows), 1))
+        order = np.searchsorted(sorted_rows, rows)
+        codes = np.concatenate([code for _, code in found])[order]
+        return np.concatenate([x for x, _ in found])[order], self.names[codes]
+
+    def sampling(self, cells):
+        """The strategy of a run."""
         from scdataset import BlockWeightedSampling
-        strategy = BlockWeightedSampling(
+        return BlockWeightedSampling(
             block_size=self.block, weights=self.weights, total_size=cells)
-        for x in self.dataset(strategy, seed):
+
+    def tensors(self, cells, seed):
+        """As of Mapped."""
+        yield from self.for_training(self.sampling(cells), seed)
+
+    def batches(self, cells, seed):
+        for x in self.dataset(self.sampling(cells), seed):
             yield x.shape[0]
 
 
@@ -259,12 +314,19 @@ class Unmeasured(Contender):
         raise Absent(self.why)
 
 
+def annbatch():
+    """Its row."""
+    python = "{}.{}".format(*sys.version_info)
+    why = "refuses h5ad (its own converted copies only)"
+    if sys.version_info < (3, 12):
+        why += f", and needs Python 3.12 (here: {python})"
+    return Unmeasured("annbatch", why)
+
+
 def unmeasured():
     """Those that cannot do this job."""
-    python = "{}.{}".format(*sys.version_info)
     return [
-        Unmeasured("annbatch", "refuses h5ad (its own converted copies only), "
-                   f"and needs Python 3.12 (here: {python})"),
+        annbatch(),
         Unmeasured("tiledbsoma-ml", "has no weighted draws, and no h5ad"),
         Unmeasured("Merlin dataloader", "has no h5ad, and cannot be imported "
                    "beside numpy 2"),

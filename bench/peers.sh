@@ -29,21 +29,7 @@ if [[ -n ${QUICK:-} ]]; then
 	cells=20000
 	random=14200
 fi
-files=${BENCH_DIR:-/var/tmp/mappedcoll-bench}
-
-# Make directory $1 of BENCH_DIR, unless it is there, with these arguments of make_cells.py
-make_files()
-{
-	local directory=$files/$1
-
-	shift
-	[[ ! -e $directory/complete ]] || return 0
-	cluster_say "making $directory"
-	rm -rf "$directory"
-	"$bench_peers_python" "$here/make_cells.py" "$directory" "$@" >&2
-	sync "$directory"/*
-	touch "$directory/complete"
-}
+files=$bench_files
 
 # What the parts named need
 make_all()
@@ -51,12 +37,11 @@ make_all()
 	local wanted=" ${parts[*]} "
 
 	if [[ $wanted =~ \ (main|wire|cold|connections) ]]; then
-		make_files "cells-$cells-gzip" --cells "$cells" --exponent 2.07 --offset 1.5
-		make_files "cells-$cells-none" --copy-of "$files/cells-$cells-gzip" --compression none
+		bench_make_cells "$cells"
 	fi
 	if [[ $wanted == *" figure2 "* ]]; then
-		make_files "figure2-$random-csr" --cells "$random" --genes 5000 --files 1 --compression none
-		make_files "figure2-$random-dense" --copy-of "$files/figure2-$random-csr" --form dense --compression none
+		bench_make_files "figure2-$random-csr" --cells "$random" --genes 5000 --files 1 --compression none
+		bench_make_files "figure2-$random-dense" --copy-of "$files/figure2-$random-csr" --form dense --compression none
 	fi
 	chmod -R a+rX "$files"
 }

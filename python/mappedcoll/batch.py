@@ -187,6 +187,16 @@ class Batch(Mapping[str, Any]):
         return values
 
 
+def check_form(to: str, densify: str | None, device: Any) -> None:
+    """Raise an error unless batches can be made in this form."""
+    if to not in ("numpy", "scipy", "torch"):
+        raise ValueError(f"to must be 'numpy', 'scipy' or 'torch', not {to!r}")
+    if densify not in (None, "cpu", "cuda", "server"):
+        raise ValueError(f"densify must be 'cpu', 'cuda' or 'server', not {densify!r}")
+    if to != "torch" and (device is not None or densify == "cuda"):
+        raise ValueError("a device is for tensors: to='torch'")
+
+
 def make_batch(arrays: Arrays, collection: Collection, form: Form,
                densify: str | None, allocate: Allocate = np.empty) -> Batch:
     """A batch of arrays, which it takes over."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import sql
-from .batch import Batch, Densify, Form, make_batch, place
+from .batch import Batch, Densify, Form, check_form, make_batch, place
 from .copy import packed_query, parts
 from .join import Columns, join
 from .stream import Draws
@@ -43,6 +43,9 @@ class Collection:
 
     def __init__(self, server: Server, name: str, *, obs: Sequence[str] = (),
                  obsm: Sequence[str] = (), genes: Sequence[str] | None = None) -> None:
+        for argument, names in (("obs", obs), ("obsm", obsm), ("genes", genes)):
+            if isinstance(names, str):
+                raise TypeError(f"{argument} must be a list of names: [{names!r}]")
         self.server = server
         self.name = name
         self.obs_columns = tuple(obs)
@@ -175,17 +178,17 @@ class Collection:
                        and name != "row_index"]
         names = ["row_index", *columns]
         rows = self.server.query(
-            f"SELECT {', '.join(map(sql.identifier, names))} FROM {self._table()}"
+            f"SELECT {', '.join(map(sql.identifier, names))} FROM {self.table()}"
             + (f" WHERE ({where})" if where else "") + " ORDER BY row_index")
         frame = pandas.DataFrame.from_records(rows, columns=names)
         return frame.set_index("row_index")
 
-    def _table(self) -> str:
+    def table(self) -> str:
         """The table as a FROM clause reads it, whatever the search path becomes."""
         name: str = self._remember("table", lambda: self.server.query(
-            "SELECT format('%%I.%%I', n.nspname, c.relname) FROM pg_class c "
+            "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c "
             "JOIN pg_namespace n ON n.oid = c.relnamespace "
-            f"WHERE c.oid = {sql.quote(self.name)}::regclass", [])[0][0])
+            f"WHERE c.oid = {sql.quote(self.name)}::regclass")[0][0])
         return name
 
     def file_offsets(self) -> NDArray[np.int64]:
@@ -204,7 +207,7 @@ class Collection:
         size = "octet_length({}) / 4" if self.columns.get(name) == "bytea" else "cardinality({})"
         column = sql.identifier(name)
         rows = self._remember(("width", name), lambda: self.server.query(
-            f"SELECT {size.format(column)} FROM {self._table()} "
+            f"SELECT {size.format(column)} FROM {self.table()} "
             f"WHERE {column} IS NOT NULL LIMIT 1"))
         return int(rows[0][0]) if rows else 0
 
@@ -238,8 +241,11 @@ class Collection:
         obs, obsm, genes
             What to bring along; None: the collection's own choice.
         to, densify, device
-            As of :class:`Loader`.
+            As of :class:`Loader`, but for densify="server".
         """
+        check_form(to, densify, device)
+        if densify == "server":
+            raise ValueError("cells by number come sparse: densify='cpu' makes them dense here")
         chosen = self.select(obs=obs, obsm=obsm, genes=genes)
         numbers = np.asarray(rows)
         if numbers.ndim != 1 or numbers.size and numbers.dtype.kind not in "iu":
@@ -274,7 +280,7 @@ class Collection:
         """
         if isinstance(key, slice):
             return self.fetch(np.arange(*key.indices(len(self)), dtype=np.int64))
-        if isinstance(key, (Sequence, np.ndarray)):
+        if np.ndim(key):        # a list, an array, a tensor, a column of a data frame
             numbers = np.asarray(key)
             if numbers.dtype == bool:
                 if numbers.shape != (len(self),):
@@ -302,6 +308,7 @@ class Collection:
         if numbers.size and numbers.dtype.kind not in "iu":
             raise TypeError("cells are named by whole numbers")
         if numbers.size and numbers.min() < 0:
+            self.file_offsets()         # what row-level security leaves has no last number
             numbers = np.where(numbers < 0, numbers + len(self), numbers)
         if numbers.size and numbers.min() < 0:
             raise IndexError(f"{self.name} has {len(self)} cells")

@@ -66,8 +66,9 @@ class MappedCollection:
         libpq's environment (PGHOST, PGDATABASE, ...).
 
     It makes a collection for each matrix in the server's current schema (a
-    table ``mapped_...``), or finds it there; who may not make any gets along
-    with those.
+    table ``mapped_...``), or finds it there.  That takes the rights that
+    create_collection asks for; who has fewer uses a
+    :class:`mappedcoll.Collection` that was granted.
 
     What is other than there, because it is wrong there:
 
@@ -114,8 +115,8 @@ class MappedCollection:
         self._values: dict[str, Values] = {}
 
         layers = list(dict.fromkeys(["X", *self.layers_keys]))
-        self._contents = read_contents(self._server, self.path_list, [_layer(key) for key in layers],
-                                       self.obsm_keys or ())
+        self._contents = read_contents(self._server, self.path_list,
+                                       [_layer(key) for key in layers], self.obsm_keys or ())
         self._make_axis(join)
         self._make_matrices()
         self._make_rows(obs_filter)
@@ -161,6 +162,7 @@ class MappedCollection:
         base = self.matrices["X"].collection
         n_obs = base.files()["n_obs"].to_numpy(np.int64)
         self._ends = np.cumsum(n_obs)
+        self._first = self._ends - n_obs
         columns = self._server.reading(lambda conn: option_columns(conn, base.name, "obs"))
         self._columns = columns
         for name in self.obs_keys or ():
@@ -210,8 +212,7 @@ class MappedCollection:
                 self._condition(key, values) for key, values in conditions.items()) or "true")
         self.storage_idx = np.searchsorted(self._ends, self._rows, side="right")
         counts = np.bincount(self.storage_idx, minlength=len(self.path_list))
-        first = np.concatenate([[0], self._ends[:-1]])
-        self.indices = self._rows - first[self.storage_idx]
+        self.indices = self._rows - self._first[self.storage_idx]
         self.n_obs_list = [int(n) for n in counts]
         self.indices_list = np.split(self.indices, np.cumsum(counts)[:-1])
         self.n_obs = len(self._rows)
@@ -268,7 +269,7 @@ class MappedCollection:
         base = self.collection.fetch(
             rows, obs=[self._columns[key] for key in keys], obsm=[self._obsm[key] for key in obsm],
             genes=None if "X" in self.layers_keys else (), densify="cpu")
-        local = rows - np.concatenate([[0], self._ends[:-1]])[stores]
+        local = rows - self._first[stores]
         for key in self.layers_keys:
             if key in self.matrices:
                 found = self.matrices[key].rows(stores, local, base.X if key == "X" else None)
@@ -438,7 +439,8 @@ def _names(names: str | Sequence[str]) -> list[str]:
     return [names] if isinstance(names, str) else list(names)
 
 
-def _encoded(wanted: bool | Sequence[str], obs_keys: list[str] | None) -> list[str] | Literal[False]:
+def _encoded(wanted: bool | Sequence[str],
+             obs_keys: list[str] | None) -> list[str] | Literal[False]:
     """Which columns are encoded."""
     if isinstance(wanted, bool):
         return obs_keys if wanted and obs_keys is not None else False

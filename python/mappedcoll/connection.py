@@ -6,7 +6,9 @@ process makes connections of its own when it needs them.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -97,7 +99,10 @@ class Server:
 
     def open(self, shift: int = 0) -> psycopg.Connection[Any]:
         """A new connection, in autocommit; ``shift`` says at which host to begin."""
-        parameters = {**_DEFAULTS, **conninfo_to_dict(self.conninfo), "client_encoding": "utf8"}
+        given = conninfo_to_dict(self.conninfo)
+        if "PGCONNECT_TIMEOUT" in os.environ:
+            given.setdefault("connect_timeout", os.environ["PGCONNECT_TIMEOUT"])
+        parameters = {**_DEFAULTS, **given, "client_encoding": "utf8"}
         connection = psycopg.connect("", autocommit=True, prepare_threshold=None,
                                      **rotated(parameters, shift))
         self.reached = True
@@ -252,6 +257,7 @@ class Session:
     def start(self) -> None:
         """Allow work again after ``stop``."""
         self._stopped.clear()
+        self.progress()
 
     def stop(self) -> None:
         """Interrupt the work of another thread; repeat it until that ends."""
@@ -263,6 +269,15 @@ class Session:
             connection.cancel_safe(timeout=5.0)
         except psycopg.Error:
             pass            # it is lost: the other thread finds out as well
+
+    def abandon(self) -> None:
+        """Break off a connection whose server does not answer, under the thread that waits."""
+        connection = self._connection
+        if connection is None or connection.closed:
+            return
+        with contextlib.suppress(psycopg.Error, OSError), \
+                socket.socket(fileno=os.dup(connection.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
 
     def __del__(self) -> None:
         if self._pid == os.getpid():

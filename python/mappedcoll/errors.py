@@ -21,8 +21,8 @@ class UnavailableError(MappedcollError, ConnectionError):
     """No server answered for as long as the caller has patience."""
 
 
-# Recovery conflict of a standby; shutdown, crash, start, dropped or idle session
-_PASSING = {"40001", "57P01", "57P02", "57P03", "57P04", "57P05", "53300"}
+# Recovery conflicts of a standby; shutdown, crash, start, dropped or idle session
+_PASSING = {"40001", "40P01", "57P01", "57P02", "57P03", "57P04", "57P05", "53300"}
 
 
 def is_passing(error: psycopg.Error) -> bool:

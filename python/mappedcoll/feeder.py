@@ -14,12 +14,14 @@ from . import sql
 from .channel import Channel, Closed
 from .connection import Session
 from .copy import Part, packed_query, parts
+from .errors import MappedcollError
 from .stream import Steps
 
 # Messages of about this size go through a socket fastest
 _MESSAGE_BYTES = 1 << 20
 _FIRST_ROWS = 64                # of a message, before one has been seen
 _FIRST_STEPS = 2                # of a statement, before one has been timed
+_GRACE_SECONDS = 5.0            # for a server to cancel a query
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +93,14 @@ class Feeder(threading.Thread):
     def stop(self) -> None:
         """End the thread, whatever it does; no query is left running."""
         self.shares.close()
-        while self.is_alive():
+        began = time.monotonic()
+        # the garbage collector may close an iteration in any thread: in this
+        # one the next share ends it
+        while self.is_alive() and self is not threading.current_thread():
             self._session.stop()
             self.join(0.2)
+            if time.monotonic() - began > _GRACE_SECONDS:
+                self._session.abandon()
 
     def _statement(self, conn: psycopg.Connection[Any]) -> None:
         """One statement, from the current step on."""
@@ -102,6 +109,8 @@ class Feeder(threading.Thread):
         query = self._request.query(self._step, n_steps, self._part_rows)
         try:
             self._read(conn, query)
+            if self._step != first + n_steps:
+                raise MappedcollError(f"the server ended before all of step {self._step} came")
         except psycopg.errors.QueryCanceled:
             # by statement_timeout, perhaps: shorter ones may do
             if self._step == first:

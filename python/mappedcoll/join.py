@@ -71,7 +71,8 @@ def join(parts: Sequence[Part], columns: Columns, allocate: Allocate = np.empty)
 
 def _native(dtype: str) -> np.dtype[Any]:
     """The type of an array on this machine, for one on the wire."""
-    return np.dtype(dtype).newbyteorder("=")
+    native: np.dtype[Any] = np.dtype(dtype).newbyteorder("=")
+    return native
 
 
 def _raw(field: Field, dtype: str) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import secrets
 import sys
@@ -10,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from . import ranks, state
-from .batch import Batch, Densify, Form, make_batch, place
+from .batch import Batch, Densify, Form, check_form, make_batch, place
 from .collection import Collection
 from .connection import Session
 from .copy import Part
@@ -19,7 +20,7 @@ from .feeder import Feeder, Request
 from .join import join
 from .memory import Allocate, Pool, allocate_pinned
 from .pump import Pump
-from .stream import Draws, Steps
+from .stream import Draws, Steps, plain_weights
 
 # Pumps and connections that a fork brought along: the parent's
 _inherited: list[Any] = []
@@ -103,18 +104,17 @@ class Loader:
                  statement_seconds: float = 60.0) -> None:
         for name, value in (("global_batch_size", global_batch_size), ("connections", connections),
                             ("prefetch", prefetch), ("steps_per_epoch", steps_per_epoch)):
-            if value is not None and value < 1:
+            if value is not None and operator.index(value) < 1:
                 raise ValueError(f"{name} must be at least 1")
-        if to not in ("numpy", "scipy", "torch"):
-            raise ValueError(f"to must be 'numpy', 'scipy' or 'torch', not {to!r}")
-        if densify not in (None, "cpu", "cuda", "server"):
-            raise ValueError(f"densify must be 'cpu', 'cuda' or 'server', not {densify!r}")
-        if to != "torch" and (device is not None or densify == "cuda"):
-            raise ValueError("a device is for tensors: to='torch'")
+        # numpy's numbers are neither SQL nor plain values of a state
+        seed = None if seed is None else operator.index(seed)
+        if seed is not None and not -2**63 <= seed < 2**63:
+            raise ValueError("seed must be a whole number of 64 bits")
+        check_form(to, densify, device)
         self.collection = collection.select(obs=obs, obsm=obsm, genes=genes)
-        self.global_batch_size = global_batch_size
-        self.draws = Draws(weight_by, dict(weights) if isinstance(weights, Mapping) else weights,
-                           sampler, filter, replacement, drop_last)
+        self.global_batch_size = operator.index(global_batch_size)
+        self.draws = Draws(weight_by, plain_weights(weights), sampler, filter, replacement,
+                           drop_last)
         self.to = to
         self.densify = densify
         self.device = device
@@ -125,7 +125,7 @@ class Loader:
         self.waited = 0.0
         self._given_rank = rank, world_size
         self._given_seed = seed
-        self._given_steps = steps_per_epoch
+        self._given_steps = None if steps_per_epoch is None else operator.index(steps_per_epoch)
         self._seed = secrets.randbits(63) if seed is None else seed
         self._step = 0
         self._placed = False            # by seek or load_state_dict, not yet drawn from
@@ -217,6 +217,7 @@ class Loader:
 
     def seek(self, step: int) -> None:
         """Go to a step of the stream."""
+        step = operator.index(step)
         if step < 0:
             raise ValueError("step must not be negative")
         self._stop()
@@ -229,6 +230,9 @@ class Loader:
         Who has just been placed within this epoch, by ``load_state_dict`` or
         ``seek``, stays there.  An endless stream has no epochs, and goes on.
         """
+        epoch = operator.index(epoch)
+        if epoch < 0:
+            raise ValueError("epoch must not be negative")
         steps = self.steps_per_epoch
         if steps is None or (self._placed and self.epoch == epoch):
             return

@@ -234,10 +234,11 @@ def _start(path: str, settings: Mapping[str, str], remove: bool) -> str:
         command += ["-c", f"{name}={value}"]
     description = {"command": command, "log": log, "users": os.path.join(path, "users"),
                    "remove": [socket, path] if remove else [socket], "identity": identity}
-    process = subprocess.Popen([sys.executable, "-I", "-S", keeper.__file__, json.dumps(description)],
-                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL, cwd="/", env=_environment(),
-                               start_new_session=True)
+    words = [sys.executable, "-I", "-S", keeper.__file__, json.dumps(description)]
+    with open(log, "ab") as output:
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                   stderr=output, cwd="/", env=_environment(),
+                                   start_new_session=True)
     _keepers.append(process)
     conninfo = _conninfo(socket)
     end = time.monotonic() + _START_SECONDS
@@ -281,8 +282,9 @@ def _make_cluster(postgres: Installation, data: str, identity: Mapping[str, Any]
         os.chown(data, identity["user"], identity["group"])
     made = subprocess.run([postgres.program("initdb"), "-D", data, "-U", "postgres", "--auth=trust",
                            "--no-sync", "--encoding=UTF8", "--locale=C"],
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, cwd="/", env=_environment(), **identity)
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, cwd="/", env=_environment(),
+                          **identity)
     if made.returncode != 0:
         shutil.rmtree(data, ignore_errors=True)
         raise MappedcollError("initdb failed:\n" + made.stdout.strip())

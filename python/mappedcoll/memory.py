@@ -8,8 +8,10 @@ that stands between them and the block, and its end is what is waited for.
 
 from __future__ import annotations
 
+import collections
 import ctypes
 import math
+import threading
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -17,10 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+Block = NDArray[np.uint8]
 Allocate = Callable[[Any, Any], NDArray[Any]]      # of shape and dtype, not initialized
 
 _SMALL = 1 << 18                # bytes; below, malloc is as good
-_KEPT = 8                       # idle blocks of a size
+_KEPT = 16                      # idle blocks: about what a loader's batches need
 
 
 def _rounded(n_bytes: int) -> int:
@@ -34,10 +37,17 @@ def _count(shape: Any) -> int:
 
 
 class Pool:
-    """Lends blocks of memory; thread-safe."""
+    """Lends blocks of memory; thread-safe.
+
+    The idle blocks of all sizes together are few: batches whose sizes vary
+    must not leave some of each size behind.
+    """
 
     def __init__(self) -> None:
-        self._idle: dict[int, list[NDArray[np.uint8]]] = {}
+        # blocks come back in any thread, also within one of the methods below
+        self._returned: collections.deque[Block] = collections.deque()
+        self._idle: list[Block] = []            # those idle longest first
+        self._lock = threading.Lock()
 
     def allocate(self, shape: Any, dtype: Any) -> NDArray[Any]:
         """An array, not initialized, as ``numpy.empty`` gives one."""
@@ -45,21 +55,29 @@ class Pool:
         n_bytes = n * np.dtype(dtype).itemsize
         if n_bytes < _SMALL:
             return np.empty(shape, dtype)
-        size = _rounded(n_bytes)
-        idle = self._idle.setdefault(size, [])
-        try:
-            block = idle.pop()
-        except IndexError:
-            block = np.empty(size, np.uint8)
-        lent: Any = (ctypes.c_char * size).from_buffer(block.data)
-        weakref.finalize(lent, _give_back, idle, block).atexit = False
+        block = self._block(n_bytes)
+        lent: Any = (ctypes.c_char * block.nbytes).from_buffer(block.data)
+        weakref.finalize(lent, _give_back, self._returned, block).atexit = False
         array: NDArray[Any] = np.frombuffer(lent, dtype, n).reshape(shape)
         return array
 
+    def _block(self, n_bytes: int) -> Block:
+        """The smallest idle block that is not much too large, or a new one."""
+        with self._lock:
+            while self._returned:
+                self._idle.append(self._returned.popleft())
+            fitting = [i for i, block in enumerate(self._idle)
+                       if n_bytes <= block.nbytes <= n_bytes * 3 // 2]
+            block = self._idle.pop(min(fitting, key=lambda i: self._idle[i].nbytes)) \
+                if fitting else np.empty(_rounded(n_bytes), np.uint8)
+            del self._idle[:-_KEPT]
+        return block
 
-def _give_back(idle: list[NDArray[np.uint8]], block: NDArray[np.uint8]) -> None:
-    if len(idle) < _KEPT:
-        idle.append(block)
+
+def _give_back(returned: collections.deque[Block], block: Block) -> None:
+    # blocks that nobody asks for again must not pile up
+    if len(returned) < _KEPT:
+        returned.append(block)
 
 
 def allocate_pinned(shape: Any, dtype: Any) -> NDArray[Any]:

@@ -62,13 +62,14 @@ class Pump(Generic[B]):
         """Stop reading; returns when no query is running any more."""
         if self.pid != os.getpid():
             return              # the threads are the parent's
-        _running.discard(self)
         self._batches.close()
         for feeder in self._feeders:
             feeder.shares.close()
         for feeder in self._feeders:
             feeder.stop()
-        self._thread.join()
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+        _running.discard(self)
 
     def _run(self) -> None:
         with contextlib.suppress(Closed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import sys
 
@@ -17,6 +18,7 @@ def resolve(rank: int | None, world_size: int | None) -> tuple[int, int]:
         raise ValueError("give both rank and world_size, or neither")
     if rank is None or world_size is None:
         rank, world_size = _from_torch() or _from_environment() or (0, 1)
+    rank, world_size = operator.index(rank), operator.index(world_size)
     if not 0 <= rank < world_size:
         raise ValueError(f"rank {rank} is not one of {world_size} processes")
     return rank, world_size

@@ -27,9 +27,7 @@ def register(server: Server, name: str, files: Sequence[str], **arguments: Any) 
 
     One of this name that is there already stays as it is, but for files that
     changed; one that was made of other files or with other arguments is
-    dropped and made anew.  Any number of processes may do this at once.  Who
-    may not make collections, or stands on a standby, gets the one that is
-    there.
+    dropped and made anew.  Any number of processes may do this at once.
 
     Parameters
     ----------
@@ -44,23 +42,19 @@ def register(server: Server, name: str, files: Sequence[str], **arguments: Any) 
         return "SELECT " + sql.call(create, {"name": name, "files": list(files), **arguments})
 
     conn = server.session.connection
-    try:
-        with conn.transaction():
-            conn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
-            found = _definition(conn, name)
-            if found is not None:
-                with conn.transaction(force_rollback=True):
-                    conn.execute(call(_PROBE).encode())
-                    wanted = _definition(conn, _PROBE)
-                if found == wanted:
-                    conn.execute(("SELECT " + sql.call(server.function("refresh_collection"),
-                                                       {"collection": name})).encode())
-                    return server.collection(name)
-                conn.execute(f"DROP TABLE {name}".encode())
-            conn.execute(call(name).encode())
-    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction):
-        if _definition(conn, name) is None:
-            raise
+    with conn.transaction():
+        conn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+        found = _definition(conn, name)
+        if found is not None:
+            with conn.transaction(force_rollback=True):
+                conn.execute(call(_PROBE).encode())
+                wanted = _definition(conn, _PROBE)
+            if found == wanted:
+                conn.execute(("SELECT " + sql.call(server.function("refresh_collection"),
+                                                   {"collection": name})).encode())
+                return server.collection(name)
+            conn.execute(f"DROP TABLE {name}".encode())
+        conn.execute(call(name).encode())
     return server.collection(name)
 
 

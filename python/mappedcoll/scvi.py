@@ -3,7 +3,7 @@
 >>> from mappedcoll.scvi import DataModule
 >>> data = DataModule(coll, batch_key="donor_id")
 >>> model = scvi.model.SCVI(registry=data.registry)
->>> model.train(datamodule=data, max_epochs=20, batch_size=data.batch_size)
+>>> model.train(datamodule=data, max_epochs=20)
 >>> latent = model.get_latent_representation(dataloader=data.inference_dataloader())
 >>> model.save("model", datamodule=data)
 >>> model = scvi.model.SCVI.load("model", adata=False)
@@ -308,7 +308,8 @@ class DataModule(LightningDataModule):         # type: ignore[misc]
 class _Stream:
     """Loaders side by side, their batches converted, with the state of both."""
 
-    def __init__(self, loaders: Sequence[Loader], convert: Callable[[Sequence[Batch]], Any]) -> None:
+    def __init__(self, loaders: Sequence[Loader],
+                 convert: Callable[[Sequence[Batch]], Any]) -> None:
         self._loaders = loaders
         self._convert = convert
 

@@ -13,8 +13,17 @@ from psycopg import sql
 
 
 def quote(text: str) -> str:
-    """A string literal."""
-    return sql.Literal(text).as_string(None).strip()
+    """A string literal, whatever standard_conforming_strings is.
+
+    Not by libpq, which without a connection takes the encoding of whichever
+    was made last.
+    """
+    if "\0" in text:
+        raise ValueError("text for the server must not have a NUL character")
+    escaped = text.replace("'", "''")
+    if "\\" in escaped:
+        return "E'" + escaped.replace("\\", "\\\\") + "'"
+    return f"'{escaped}'"
 
 
 def identifier(name: str) -> str:

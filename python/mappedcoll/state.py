@@ -37,6 +37,9 @@ def check(state: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
     missing = sorted(set(expected) - set(state))
     if missing:
         raise StateError(f"the state has no {', '.join(missing)}")
+    position = state.get("position")
+    if not isinstance(position, int) or position < 0:
+        raise StateError(f"the state has no position: {position!r}")
     different = [name for name in expected
                  if name != "position" and state[name] != expected[name]]
     if not different:

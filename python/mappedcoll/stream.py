@@ -6,10 +6,18 @@ is only how many there are.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from . import sql
+
+
+def plain_weights(weights: Any) -> Any:
+    """The argument ``weights`` as plain values, which JSON keeps as they are."""
+    if isinstance(weights, Mapping):
+        return {str(label): float(weight) for label, weight in weights.items()}
+    return weights if weights is None or isinstance(weights, str) else float(weights)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,8 @@ class Values:
 
 
 def read_values(coll: Collection, column: str) -> Values:
-    """Values of a column, by row_index."""
+    """Values of a column, by row_index; row-level security must not hide cells."""
+    coll.file_offsets()
     kind = coll.columns.get(column, "")
     if kind not in _SENT:
         raise KeyError(f"{coll.name} has no column {column!r} of text or numbers")
@@ -49,7 +50,7 @@ def read_values(coll: Collection, column: str) -> Values:
     name = sql.identifier(column)
     # not in an order: each value comes with its row
     query = (f"SELECT string_agg(int8send(c.row_index) || {send.format(name)}, ''::bytea) "
-             f"FROM {coll.name} c ")
+             f"FROM {coll.table()} c ")
     if kind == "text":
         query += f"JOIN {coll.function('labels', weight_by=column)} l ON l.label = c.{name} "
     query += f"WHERE c.{name} IS NOT NULL GROUP BY c.file_index"
@@ -67,7 +68,7 @@ def read_values(coll: Collection, column: str) -> Values:
 
 def read_rows(coll: Collection, where: str) -> NDArray[np.int64]:
     """row_index of the cells that meet a condition, ascending, int64 (n,)."""
-    query = (f"SELECT string_agg(int8send(row_index), ''::bytea) FROM {coll.name} "
+    query = (f"SELECT string_agg(int8send(row_index), ''::bytea) FROM {coll.table()} "
              f"WHERE ({where}) GROUP BY file_index")
     pieces = read_packed(coll, query, ">i8")
     return np.sort(np.concatenate([np.zeros(0, np.int64), *pieces]).astype(np.int64))

@@ -4,6 +4,7 @@ import multiprocessing
 import pickle
 
 import numpy as np
+import pandas
 import psycopg
 import pytest
 
@@ -59,6 +60,47 @@ def test_cells(coll, truth):
             coll[wrong]
     with pytest.raises(TypeError):
         iter(coll)
+    for several in (torch.tensor(rows), torch.tensor(rows[:1]), pandas.Series(rows),
+                    pandas.Index(rows)):
+        assert coll[several].index.tolist() == rows[:len(several)]
+    assert coll[torch.tensor(5)]["index"] == coll[np.int32(5)]["index"] == 5
+
+
+def test_forms(coll):
+    """What cannot be made is an error, not something else."""
+    for wrong in ({"to": "jax"}, {"densify": "gpu"}, {"densify": "server"}, {"device": "cpu"},
+                  {"densify": "cuda"}):
+        with pytest.raises(ValueError):
+            coll.fetch([1], **wrong)
+    for name in ("obs", "obsm", "genes"):
+        with pytest.raises(TypeError, match=f"{name} must be a list of names"):
+            mc.Loader(coll, 16, **{name: "cell_type"})
+
+
+def test_hidden_cells(server, coll):
+    """Row-level security leaves gaps: numbers from the end are an error, not other cells."""
+    server.create_collection("hidden", coll.files()["path"].tolist())
+    server.execute("CREATE ROLE reader")
+    server.execute("GRANT USAGE ON SCHEMA tools TO reader")
+    server.execute("GRANT SELECT ON hidden TO reader")
+    server.execute("ALTER TABLE hidden ENABLE ROW LEVEL SECURITY")
+    server.execute("CREATE POLICY visible ON hidden USING (cell_type <> 'B cell')")
+    reader = mc.connect(server.conninfo, options="-c role=reader")
+    try:
+        hidden = reader.collection("hidden")
+        labels = coll.obs(["cell_type"])["cell_type"]
+        assert len(hidden) == (labels.notna() & (labels != "B cell")).sum()
+        names = hidden.categories("cell_type")
+        assert "B cell" not in names
+        for batch in mc.Loader(hidden, 64, seed=1, obs=["cell_type"], steps_per_epoch=5):
+            assert [names[code] for code in batch.obs["cell_type"]] == labels[batch.index].tolist()
+        with pytest.raises(PermissionError):
+            hidden[-1]
+    finally:
+        reader.close()
+        server.execute("DROP TABLE hidden")
+        server.execute("DROP OWNED BY reader")
+        server.execute("DROP ROLE reader")
 
 
 def test_many_cells(coll, truth):
@@ -105,7 +147,7 @@ def test_names(server, coll, truth):
     """Names that need quotes, in all places."""
     server.execute("CREATE SCHEMA \"La'b\"")
     files = coll.files()["path"].tolist()
-    other = server.create_collection("\"La'b\".\"My \\Cells\"", files)
+    other = server.create_collection("\"La'b\".\"My \\Cells, 50%\"", files)
     assert other.obs(["cell_type"]).shape == (3200, 1)
     loader = mc.Loader(other, 64, weight_by='"cell_type"', filter="obs_name <> E'a\\'b\\\\'",
                        weights={"B cell": 1.5, "it's \\ \"it\"": 0}, seed=1)
@@ -124,6 +166,20 @@ def test_what_is_missing(server):
         mc.connect(host="/nowhere").query("SELECT 1")
     with pytest.raises(mc.MappedcollError, match="CREATE EXTENSION"):
         len(mc.connect(dbname="template1").collection("coll"))
+
+
+def test_timeout_of_the_environment(server, monkeypatch):
+    """... counts more than the package's own, and less than what is given."""
+    timeouts = []
+    connect = psycopg.connect
+    monkeypatch.setattr(psycopg, "connect", lambda *words, **parameters: timeouts.append(
+        int(parameters["connect_timeout"])) or connect(*words, **parameters))
+    for given in ("", " connect_timeout=7"):
+        mc.connect(server.conninfo + given).query("SELECT 1")
+    monkeypatch.setenv("PGCONNECT_TIMEOUT", "3")
+    for given in ("", " connect_timeout=7"):
+        mc.connect(server.conninfo + given).query("SELECT 1")
+    assert timeouts == [10, 7, 3, 7]
 
 
 def test_server(server):

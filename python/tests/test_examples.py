@@ -26,9 +26,9 @@ def need(*modules):
 def run(coll, tmp_path):
     """What a script prints."""
     def start(name, *arguments, launcher=()):
-        environment = {**os.environ, "PGDATABASE": "client", "PGOPTIONS": "-c search_path=public,tools",
-                       "PYTHONPATH": PACKAGE, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true",
-                       "CUDA_VISIBLE_DEVICES": ""}
+        environment = {**os.environ, "PGDATABASE": "client", "PYTHONPATH": PACKAGE,
+                       "PGOPTIONS": "-c search_path=public,tools", "OMP_NUM_THREADS": "1",
+                       "ACCELERATE_USE_CPU": "true", "CUDA_VISIBLE_DEVICES": ""}
         process = subprocess.run(
             [sys.executable, *map(str, launcher), str(EXAMPLES / name), *map(str, arguments)],
             capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=500)

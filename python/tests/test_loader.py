@@ -1,17 +1,20 @@
 """A loader as a place in a stream: epochs, states, ranks, ends."""
 
 import copy
+import gc
 import json
 import multiprocessing
 import pickle
 import signal
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
 
 import mappedcoll as mc
+from mappedcoll.channel import Channel
 from running import active, contents, wait_for
 
 torch = pytest.importorskip("torch")
@@ -92,6 +95,28 @@ def test_seeds(coll):
     assert next(iter(negative)).n_rows == 16
     with pytest.raises(ValueError, match="one seed"):
         next(iter(mc.Loader(coll, 16, rank=0, world_size=2)))
+
+
+def test_numbers_of_numpy(coll):
+    """... are numbers; what a state keeps of them is plain."""
+    plain = mc.Loader(coll, 60, seed=5, weight_by="cell_type",
+                      weights={"B cell": 2, "plasma cell": 1}, steps_per_epoch=4)
+    loader = mc.Loader(coll, np.int64(60), seed=np.int64(5), weight_by="cell_type",
+                       weights={"B cell": np.float32(2), "plasma cell": np.float64(1)},
+                       steps_per_epoch=np.int32(4), rank=np.int64(0), world_size=np.int64(1))
+    loader.set_epoch(np.int64(1))
+    assert loader.step == 4
+    loader.seek(np.int64(2))
+    assert json.loads(json.dumps(loader.state_dict())) == loader.state_dict()
+    plain.load_state_dict(loader.state_dict())
+    assert indexes(loader) == indexes(plain)
+    for wrong in ({"seed": "1"}, {"seed": 1.5}, {"global_batch_size": 60.0}, {"prefetch": "2"}):
+        with pytest.raises(TypeError):
+            mc.Loader(coll, **{"global_batch_size": 60, **wrong})
+    with pytest.raises(ValueError, match="64 bits"):
+        mc.Loader(coll, 60, seed=2**63)
+    with pytest.raises(ValueError, match="negative"):
+        plain.set_epoch(-1)
 
 
 # --- states ---
@@ -191,7 +216,8 @@ def test_state_of_other_files(server, coll):
     state = mc.Loader(coll, 60, seed=1).state_dict()
     with pytest.raises(mc.StateError, match="fingerprint is .* have changed"):
         mc.Loader(fewer, 60, seed=1).load_state_dict(state)
-    for wrong in ({}, {**state, "version": 2}, {"version": 1}):
+    for wrong in ({}, {**state, "version": 2}, {"version": 1}, {**state, "position": -60},
+                  {**state, "position": 60.0}, {**state, "position": None}):
         with pytest.raises(mc.StateError):
             mc.Loader(coll, 60, seed=1).load_state_dict(wrong)
     server.execute("DROP TABLE fewer")
@@ -331,6 +357,43 @@ def test_early_break(server, coll):
     assert next(iter(loader)).n_rows == 512
 
 
+@pytest.mark.parametrize("name", ["mappedcoll", "mappedcoll-0", "mappedcoll-1"])
+def test_garbage(server, coll, monkeypatch, name):
+    """An iteration that the garbage collector finds, in a thread of its own, ends all the same."""
+    class Trainer:
+        pass
+
+    def threads():
+        return [thread.name for thread in threading.enumerate()
+                if thread.name.startswith("mappedcoll")]
+
+    garbage, collected, unraisable = threading.Event(), threading.Event(), []
+    get, put = Channel.get, Channel.put
+
+    def collect():
+        if garbage.is_set() and threading.current_thread().name == name:
+            garbage.clear()
+            gc.collect()
+            collected.set()
+
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+    monkeypatch.setattr(Channel, "get", lambda self: (get(self), collect())[0])
+    monkeypatch.setattr(Channel, "put", lambda self, thing: (put(self, thing), collect())[0])
+    gc.disable()
+    try:
+        trainer = Trainer()
+        trainer.itself = trainer
+        trainer.batches = iter(mc.Loader(coll, 64, seed=1, connections=2, prefetch=1000))
+        next(trainer.batches)
+        del trainer
+        garbage.set()
+        assert collected.wait(20)
+    finally:
+        gc.enable()
+    wait_for(lambda: threads() == [] and active(server) == [])
+    assert [entry.exc_value for entry in unraisable] == []
+
+
 def test_end_of_the_program(server, coll):
     """... in an iteration is quiet, and leaves no running query."""
     program = f"""
@@ -394,6 +457,15 @@ def test_errors_of_the_server(coll):
         mc.Loader(coll, 16, to="jax")
     with pytest.raises(ValueError):
         mc.Loader(coll, 16, densify="gpu")
+
+
+def test_steps_that_do_not_come(coll, monkeypatch):
+    """... are an error, not asked for again and again."""
+    query = mc.loader.Request.query
+    monkeypatch.setattr(mc.loader.Request, "query", lambda self, step, n_steps, part_rows:
+                        query(self, step, n_steps - (n_steps > 1), part_rows))
+    with pytest.raises(mc.MappedcollError, match="before all of step 1 came"):
+        list(mc.Loader(coll, 16, seed=1, steps_per_epoch=4))
 
 
 def test_in_a_worker(coll):

@@ -12,7 +12,7 @@ import pytest
 
 import mappedcoll as mc
 from conftest import create
-from node import Node
+from node import Node, as_server
 from running import active, contents, wait_for
 
 
@@ -58,6 +58,43 @@ def test_killed_between_statements(server, coll):
         wait_for(lambda: server.query("SELECT count(*) FROM pg_stat_activity WHERE pid = ANY (%s)",
                                       [pids]) == [(0,)])
     assert got == whole
+
+
+def test_frozen_backend(server, coll, monkeypatch):
+    """A loop may be left though the server does not answer."""
+    monkeypatch.setattr(mc.feeder, "_GRACE_SECONDS", 0.5)
+    loader = mc.Loader(coll, 256, seed=21, prefetch=1)
+    iteration = iter(loader)
+    next(iteration)
+    session, = loader._sessions
+    pid = session.connection.info.backend_pid
+    wait_for(lambda: active(server) == [pid])
+    as_server("kill", "-STOP", pid)
+    try:
+        began = time.monotonic()
+        iteration.close()
+        assert 0.5 < time.monotonic() - began < 10
+    finally:
+        as_server("kill", "-CONT", pid)
+    wait_for(lambda: active(server) == [])
+    assert next(iter(loader)).step == 1
+
+
+def test_patience_begins_anew(server):
+    """... with each use: what failed long ago does not count."""
+    session = mc.connection.Session(server, patience=60)
+    session._failing_since = time.monotonic() - 3600
+    session.start()
+    done = []
+
+    def work(conn):
+        if len(done) < 3:
+            done.append(conn)
+            raise psycopg.errors.AdminShutdown
+        return conn.execute("SELECT 1").fetchone()
+
+    assert session.attempt(work) == (1,)
+    session.close()
 
 
 def test_killed_short_query(server):

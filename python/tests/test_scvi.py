@@ -109,8 +109,7 @@ def test_scvi(cells, tmp_path, covariates):
     model = scvi.model.SCVI(registry=data.registry, n_latent=5, n_hidden=16)
     model.train(datamodule=data, max_epochs=1, check_val_every_n_epoch=1, **QUIET)
     model.train(datamodule=data, max_epochs=4, check_val_every_n_epoch=1, **QUIET)
-    losses = model.history["validation_loss"].to_numpy().ravel() \
-        if "validation_loss" in model.history else model.history["elbo_validation"].to_numpy().ravel()
+    losses = model.history["elbo_validation"].to_numpy().ravel()
     assert np.isfinite(losses.astype(float)).all() and losses[-1] < losses[0]
     latent = model.get_latent_representation(dataloader=data.inference_dataloader(64))
     assert latent.shape == (200, 5) and np.isfinite(latent).all()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from psycopg.conninfo import make_conninfo
 
 import mappedcoll as mc
 
@@ -40,3 +41,27 @@ def test_left_early(coll):
     for _ in mc.Sweep(coll, 10):
         break
     assert len(coll[[1]].index) == 1
+
+
+def test_row_level_security(server, coll, truth):
+    """The cells that may be seen, though their numbers have gaps."""
+    other = server.create_collection("guarded", coll.files()["path"].tolist())
+    server.execute("CREATE ROLE regress_client")
+    try:
+        server.execute("ALTER TABLE guarded ENABLE ROW LEVEL SECURITY")
+        server.execute("CREATE POLICY p ON guarded USING (donor_id <> 'D07')")
+        server.execute("GRANT SELECT ON guarded TO regress_client")
+        server.execute("GRANT USAGE ON SCHEMA tools TO regress_client")
+        conninfo = make_conninfo(server.conninfo, options="-c role=regress_client")
+        guarded = mc.connect(conninfo).collection("guarded")
+        batches = list(mc.Sweep(guarded, 1000))
+        rows = np.flatnonzero([donor is not None and donor != "D07"
+                               for donor in truth.obs["donor_id"]])
+        assert 0 < len(rows) < len(other) == 3200
+        assert np.array_equal(np.concatenate([batch.index for batch in batches]), rows)
+        assert np.array_equal(batches[0].X.toarray(), truth.dense[rows[:1000]])
+        guarded.server.close()
+    finally:
+        server.execute("DROP TABLE guarded")
+        server.execute("REVOKE ALL ON SCHEMA tools FROM regress_client")
+        server.execute("DROP ROLE regress_client")

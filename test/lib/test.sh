@@ -314,6 +314,23 @@ make_torch()
 	fi
 }
 
+# What test/requirements-frameworks.txt names in build/venv, where it can be had;
+# without it the tests that need it are skipped, and say so
+make_frameworks()
+{
+	local wanted=$MC_ROOT/test/requirements-frameworks.txt
+
+	[[ -z $MC_NO_TORCH ]] || return 0
+	cmp -s "$wanted" "$venv/frameworks.txt" && return
+	echo "fetching test/requirements-frameworks.txt from PyPI"
+	if "$venv/bin/pip" install -q --disable-pip-version-check -r "$MC_ROOT/test/requirements.txt" \
+		-r "$wanted" >"$MC_TMP/pip.log" 2>&1; then
+		cp "$wanted" "$venv/frameworks.txt"
+	else
+		echo "they cannot be installed: $(tail -n 1 "$MC_TMP/pip.log")"
+	fi
+}
+
 # What the README's section on sampling says to do, as it stands
 layer_recipes()
 {
@@ -331,11 +348,12 @@ layer_client()
 
 	make_venv || return
 	make_torch
+	make_frameworks
 	(
 		status=0
 		cd "$MC_ROOT/python" && export PYTHONPATH=$MC_ROOT/python || exit
 		"$venv/bin/python" -m mypy --cache-dir "$MC_ROOT/build/mypy" || status=1
-		"$venv/bin/python" -m pytest -q -p no:cacheprovider --durations 5 || status=1
+		"$venv/bin/python" -m pytest -q -rs -p no:cacheprovider --durations 5 || status=1
 		exit "$status"
 	)
 }
