@@ -26,6 +26,9 @@ matrix_note_reads(Matrix *matrix, uint64_t n, uint64_t bytes, uint64_t ns)
 {
 	uint32_t   *warm = &matrix->work->warm;
 
+	/* nothing was read: that says nothing */
+	if (n == 0)
+		return;
 	if (ns > n * COLD_READ_NS + bytes * COLD_BYTE_NS)
 		*warm = 0;
 	else if (*warm < WARM_READS)

@@ -55,7 +55,7 @@ bool
 mappedcoll_fetch_bytes(MappedcollFetch *fetch, const uint64 *rows, int n,
 					   Size *bytes)
 {
-	double		sum = mappedcoll_fetch_other_bytes(fetch) * n;
+	double		sum = fetch->other_bytes * n;
 
 	mappedcoll_fetch_locate(fetch, rows, n);
 	for (int p = 0; fetch->axis != NULL && p < fetch->located.n_parts; p++)
@@ -90,6 +90,8 @@ mappedcoll_fetch_announce(MappedcollFetch *fetch, const uint64 *rows, int n)
 
 		mc_error_init(&err);
 		/* what cannot be read is an error when its turn comes */
+		if (!mappedcoll_file_is_open(opened, part->file))
+			continue;
 		if (matrix == NULL ||
 			!matrix_announce_rows(matrix,
 								  mappedcoll_file_fd(opened, part->file),

@@ -9,7 +9,11 @@
 #include "pg/errors.h"
 
 #define IDLE_BLOCK_BYTES	((Size) 8 * 1024 * 1024)	/* kept of a block that
-														 * nobody has */
+														 * nobody has ... */
+#define IDLE_BYTES			(4 * IDLE_BLOCK_BYTES)	/* ... and of all of them:
+													 * a loader has four */
+
+static Size idle_bytes = 0;		/* of the blocks of all collections */
 
 /* Reset callback of the taker's context. */
 static void
@@ -18,27 +22,35 @@ return_block(void *arg)
 	MappedcollBlock *block = arg;
 
 	block->taken = false;
-	if (block->capacity <= IDLE_BLOCK_BYTES)
+	if (block->capacity <= IDLE_BLOCK_BYTES &&
+		block->capacity <= IDLE_BYTES - idle_bytes)
+	{
+		idle_bytes += block->capacity;
 		return;
+	}
 	mc_free(block->bytes);
 	block->bytes = NULL;
 	block->capacity = 0;
 }
 
-/* A block that nobody has. */
+/* A block that nobody has; the largest, so that what is kept is used. */
 static MappedcollBlock *
 find_block(MappedcollOpened *opened)
 {
-	MappedcollBlock *block;
+	MappedcollBlock *block = NULL;
 	MemoryContext old;
 	ListCell   *lc;
 
 	foreach(lc, opened->blocks)
 	{
-		block = lfirst(lc);
-		if (!block->taken)
-			return block;
+		MappedcollBlock *other = lfirst(lc);
+
+		if (!other->taken &&
+			(block == NULL || other->capacity > block->capacity))
+			block = other;
 	}
+	if (block != NULL)
+		return block;
 	old = MemoryContextSwitchTo(opened->context);
 	block = palloc0(sizeof(MappedcollBlock));
 	opened->blocks = lappend(opened->blocks, block);
@@ -54,6 +66,7 @@ mappedcoll_block_take(MappedcollOpened *opened)
 	MappedcollBlock *block = find_block(opened);
 
 	block->taken = true;
+	idle_bytes -= block->capacity;
 	callback->func = return_block;
 	callback->arg = block;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
@@ -88,6 +101,12 @@ mappedcoll_blocks_release(MappedcollOpened *opened)
 	ListCell   *lc;
 
 	foreach(lc, opened->blocks)
-		mc_free(((MappedcollBlock *) lfirst(lc))->bytes);
+	{
+		MappedcollBlock *block = lfirst(lc);
+
+		if (!block->taken)
+			idle_bytes -= block->capacity;
+		mc_free(block->bytes);
+	}
 	opened->blocks = NIL;
 }

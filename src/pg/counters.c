@@ -87,23 +87,6 @@ entry_of(MappedcollCounters *counters)
 }
 
 /* See counters.h. */
-MappedcollCounters *
-mappedcoll_counters_hold(Oid relid)
-{
-	MappedcollCounted *entry = find_entry(relid);
-
-	entry->users++;
-	return &entry->counters;
-}
-
-/* See counters.h. */
-void
-mappedcoll_counters_release(MappedcollCounters *counters)
-{
-	entry_of(counters)->users--;
-}
-
-/* See counters.h. */
 void
 mappedcoll_counters_open(MappedcollOpened *opened)
 {
@@ -127,7 +110,7 @@ mappedcoll_counters_close(MappedcollOpened *opened)
 		return;
 	entry = entry_of(opened->counters);
 	entry->opened = list_delete_ptr(entry->opened, opened);
-	mappedcoll_counters_release(opened->counters);
+	entry->users--;
 	opened->counters = NULL;
 }
 

@@ -105,18 +105,11 @@ mappedcoll_count_called(MappedcollSendClock *clock,
 }
 
 /*
- * The counters of a foreign table (InvalidOid: of files that are none, shown
- * nowhere), held until they are released as often as they were held.  What
- * they have counted is kept after that.  Raises an error if there is no
- * memory.
- */
-extern MappedcollCounters *mappedcoll_counters_hold(Oid relid);
-extern void mappedcoll_counters_release(MappedcollCounters *counters);
-
-/*
- * Hold the counters of a collection that is being opened, whose relid and
- * options are there, in opened->counters; release those of one that is being
- * closed (or that never got any).
+ * Hold the counters of a collection that is being opened, whose relid
+ * (InvalidOid: of files that are no table, shown nowhere) and options are
+ * there, in opened->counters; release those of one that is being closed (or
+ * that never got any).  What they have counted is kept after that.  Opening
+ * raises an error if there is no memory.
  */
 extern void mappedcoll_counters_open(struct MappedcollOpened *opened);
 extern void mappedcoll_counters_close(struct MappedcollOpened *opened);

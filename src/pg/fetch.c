@@ -79,6 +79,48 @@ look_at_files(MappedcollFetch *fetch)
 	fetch->mapped |= fetch->genes_only;
 }
 
+/* Columns of an element of obsm, in the file where it has most. */
+static double
+widest_obsm(MappedcollOpened *opened, const char *name)
+{
+	double		widest = 0;
+
+	for (int f = 0; f < opened->n_files; f++)
+	{
+		int			i = mappedcoll_find_obsm(opened, f, name);
+
+		if (i >= 0)
+			widest = Max(widest,
+						 (double) manifest_matrix(opened->manifests[f],
+												  i)->n_cols);
+	}
+	return widest;
+}
+
+/* Estimate the bytes of a row, once: there may be many files. */
+static void
+measure_rows(MappedcollFetch *fetch)
+{
+	double		entries = 0;
+	double		rows = 0;
+
+	fetch->other_bytes = 64.0;
+	for (int o = 0; o < fetch->want.n_obsm; o++)
+		fetch->other_bytes += widest_obsm(fetch->opened,
+										  fetch->want.obsm[o]) * 4.0;
+	for (int i = 0; fetch->axis != NULL && i < fetch->opened->n_files; i++)
+	{
+		const ManifestMatrixRecord *matrix =
+			manifest_matrix(fetch->opened->manifests[i], 0);
+
+		rows += matrix->n_rows;
+		entries += matrix->kind == MANIFEST_DENSE ?
+			(double) matrix->n_rows * matrix->n_cols : (double) matrix->nnz;
+	}
+	fetch->row_bytes = fetch->other_bytes +
+		(rows > 0 ? entries / rows * 8.0 : 0);
+}
+
 /* See fetch.h. */
 MappedcollFetch *
 mappedcoll_fetch_create(MappedcollOpened *opened, const MappedcollWant *want)
@@ -104,6 +146,7 @@ mappedcoll_fetch_create(MappedcollOpened *opened, const MappedcollWant *want)
 	if (want->dense)
 		mappedcoll_fetch_check_length(fetch->n_columns, opened->options->layer);
 	fetch->gene_maps = palloc0(sizeof(int32_t *) * opened->n_files);
+	measure_rows(fetch);
 
 	fetch->totals = opened->counters;
 	callback->func = release_fetch;
@@ -112,56 +155,12 @@ mappedcoll_fetch_create(MappedcollOpened *opened, const MappedcollWant *want)
 	return fetch;
 }
 
-/* Columns of an element of obsm, in the file where it has most. */
-static double
-widest_obsm(MappedcollOpened *opened, const char *name)
-{
-	double		widest = 0;
-
-	for (int f = 0; f < opened->n_files; f++)
-	{
-		int			i = mappedcoll_find_obsm(opened, f, name);
-
-		if (i >= 0)
-			widest = Max(widest,
-						 (double) manifest_matrix(opened->manifests[f],
-												  i)->n_cols);
-	}
-	return widest;
-}
-
-/* See fetched.h. */
-double
-mappedcoll_fetch_other_bytes(MappedcollFetch *fetch)
-{
-	double		bytes = 64.0;
-
-	for (int o = 0; o < fetch->want.n_obsm; o++)
-		bytes += widest_obsm(fetch->opened, fetch->want.obsm[o]) * 4.0;
-	return bytes;
-}
-
 /* See fetch.h. */
 int
 mappedcoll_fetch_batch_size(MappedcollFetch *fetch, Size bytes, int max)
 {
-	double		row = mappedcoll_fetch_other_bytes(fetch);
-	double		entries = 0;
-	double		rows = 0;
-	double		fits;
+	double		fits = bytes / fetch->row_bytes;
 
-	for (int i = 0; fetch->axis != NULL && i < fetch->opened->n_files; i++)
-	{
-		const ManifestMatrixRecord *matrix =
-			manifest_matrix(fetch->opened->manifests[i], 0);
-
-		rows += matrix->n_rows;
-		entries += matrix->kind == MANIFEST_DENSE ?
-			(double) matrix->n_rows * matrix->n_cols : (double) matrix->nnz;
-	}
-	if (rows > 0)
-		row += entries / rows * 8.0;
-	fits = bytes / row;
 	return fits < 1 ? 1 : (fits > max ? max : (int) fits);
 }
 

@@ -39,6 +39,8 @@ struct MappedcollFetch
 	const CollectionAxis *axis; /* NULL if no matrix is wanted */
 	bool		genes_only;		/* vectors are of the wanted genes alone */
 	uint64		n_columns;		/* of the vectors */
+	double		other_bytes;	/* of a row: elements of obsm, bookkeeping */
+	double		row_bytes;		/* of an average row, all in all */
 	bool		encoded;		/* a file must be decoded */
 	bool		all_sparse;		/* every file has compressed rows */
 	bool		all_dense;		/* every file has dense rows */
@@ -95,9 +97,6 @@ extern void mappedcoll_fetch_locate(MappedcollFetch *fetch,
 
 /* Columns of a file as columns of the result; NULL: the same. */
 extern const int32_t *mappedcoll_fetch_map(MappedcollFetch *fetch, int file);
-
-/* Bytes of elements of obsm, and of bookkeeping, of a row. */
-extern double mappedcoll_fetch_other_bytes(MappedcollFetch *fetch);
 
 /* The entries that are stored for a part's rows, to counts[places]. */
 extern void mappedcoll_fetch_stored(MappedcollFetch *fetch,

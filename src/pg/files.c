@@ -196,10 +196,17 @@ open_file(MappedcollOpened *opened, int file)
 }
 
 /* See opened.h. */
+bool
+mappedcoll_file_is_open(const MappedcollOpened *opened, int file)
+{
+	return opened->descriptors != NULL && opened->descriptors[file] > 0;
+}
+
+/* See opened.h. */
 int
 mappedcoll_file_fd(MappedcollOpened *opened, int file)
 {
-	if (opened->descriptors != NULL && opened->descriptors[file] > 0)
+	if (mappedcoll_file_is_open(opened, file))
 		return open_files[opened->descriptors[file] - 1].fd;
 	return open_file(opened, file);
 }

@@ -69,8 +69,9 @@ mappedcoll_fingerprint(MappedcollOpened *opened,
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (unsigned char) (parts[i / 8] >> (8 * (i % 8)));
 	hash = XXH3_128bits(bytes, sizeof(bytes));
-	return psprintf("%016" INT64_MODIFIER "x%016" INT64_MODIFIER "x",
-					(uint64) hash.high64, (uint64) hash.low64);
+	return psprintf("%016llx%016llx",
+					(unsigned long long) hash.high64,
+					(unsigned long long) hash.low64);
 }
 
 /* See fingerprint.h. */

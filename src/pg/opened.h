@@ -129,6 +129,9 @@ extern void mappedcoll_opened_init(void);
  */
 extern int	mappedcoll_file_fd(MappedcollOpened *opened, int file);
 
+/* Is a descriptor kept, so that mappedcoll_file_fd raises no error? */
+extern bool mappedcoll_file_is_open(const MappedcollOpened *opened, int file);
+
 /*
  * Raise an error if the file is not the manifest's any more: was changed, or
  * replaced by another.  fd is what mappedcoll_file_fd gave, still open.

@@ -9,6 +9,9 @@
  */
 #include "postgres.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
@@ -43,6 +46,18 @@ is_tolerable(const McError *err)
 		err->code == MC_UNSUPPORTED || err->code == MC_IO;
 }
 
+/*
+ * Is a file missing, or not ours to read, and that an error to come later?
+ * One that is open is looked at after its read.
+ */
+static bool
+is_shut(MappedcollFetch *fetch, int file)
+{
+	return fetch->tolerate && !mappedcoll_file_is_open(fetch->opened, file) &&
+		faccessat(AT_FDCWD, fetch->opened->options->files[file], R_OK,
+				  AT_EACCESS) != 0;
+}
+
 /* Count what a matrix read since before was copied. */
 static void
 count_read(MappedcollFetch *fetch, Matrix *matrix, const MatrixStats *before)
@@ -67,6 +82,8 @@ mappedcoll_fetch_call(MappedcollFetch *fetch, const FetchCall *call)
 	MatrixStats before = *matrix_stats(matrix);
 	McError		err;
 
+	if (is_shut(fetch, call->file))
+		return false;
 	for (;;)
 	{
 		int			fd = mappedcoll_file_fd(opened, call->file);
@@ -130,7 +147,6 @@ look_up_rows(MappedcollFetch *fetch, FetchSparse *sparse,
 	{
 		RowCacheRow found;
 
-		fetch->entries[u].indices = NULL;
 		if (sparse->cache == NULL ||
 			!rowcache_find(sparse->cache, fetch->located.row_index[u],
 						   weight_of(sparse, u), &found))
@@ -241,6 +257,8 @@ read_missing(MappedcollFetch *fetch, FetchSparse *sparse,
 	}
 	if (call.n == 0)
 	{
+		if (is_shut(fetch, part->file))
+			return false;
 		check_unread(fetch, part->file);
 		return true;
 	}
@@ -258,6 +276,7 @@ read_sparse(MappedcollFetch *fetch, FetchSparse *sparse)
 	MappedcollLocated *located = &fetch->located;
 
 	memset(fetch->counts, 0, sizeof(uint32) * located->n_distinct);
+	memset(fetch->entries, 0, sizeof(FetchedEntries) * located->n_distinct);
 	for (int p = 0; p < located->n_parts; p++)
 	{
 		const MappedcollPart *part = &located->parts[p];

@@ -22,6 +22,8 @@
 
 #define SINGLE_BATCH_BYTES	((Size) 64 * 1024 * 1024)	/* of a batch by itself,
 														 * read at once */
+#define BATCH_BYTES	64			/* of bookkeeping: a rank may have no row in any
+								 * number of batches */
 
 /* A batch that was drawn. */
 typedef struct WindowBatch
@@ -181,7 +183,7 @@ fill_window(MappedcollWindow *window, int max_batches)
 									window->rows + batch->first,
 									(int) batch->n_rows, &bytes))
 			break;
-		total += bytes;
+		total += bytes + BATCH_BYTES;
 		if (total > (n == 0 ? Max(size, SINGLE_BATCH_BYTES) : size) ||
 			batch->first + batch->n_rows > (uint32) INT_MAX)
 			break;

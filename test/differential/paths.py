@@ -221,7 +221,6 @@ def good_rows(report, e, asked, rows):
 def check_obsm(report, coll, asked, rows, fields):
     """Elements of obsm, NaN where a row's file has none."""
     e = coll.expected
-    n = 4 if asked.form == "dense" else 6
     n = 5 if asked.form == "csr" else 3
     for name, field in zip(coll.obsm_columns.values(), fields[n:]):
         widths = {t.obsm[name].shape[1] for t in e.truths if name in t.obsm}
@@ -296,7 +295,7 @@ class Paths:
         self.coverage = coverage
         coverage.axis("read", WAYS)
         coverage.axis("seen of it", SEEN)
-        self.number = 0
+        self.number = 0             # of collections
         self.results = 0            # that were compared
 
     def case(self, coll):
@@ -378,5 +377,7 @@ class Paths:
                 self.coverage.count("seen of it", name, n_files)
 
     def line(self):
-        return "%d collections, %d results compared over %d ways to read" % (
-            self.number, self.results, len(WAYS))
+        n_files = sum(self.coverage.counts["read"].values())
+        return "%d collections read in %d ways, %d files times ways, %d " \
+            "results compared" % (self.number, len(WAYS), n_files,
+                                  self.results)

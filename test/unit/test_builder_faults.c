@@ -6,8 +6,9 @@
  * each allocation failing: it ends with "out of memory" and, called again,
  * writes the manifest that it always writes.  Then everything that a backend
  * does with the manifests is run with each allocation failing: the call that
- * fails says "out of memory", the same call works when it is repeated, and at
- * the end all that was read is what is always read.  With the sanitizers this
+ * fails says "out of memory" (or does without, as a chunk can be inflated as a
+ * whole), the same call works when it is repeated, and at the end all that was
+ * read is what is always read.  With the sanitizers this
  * also proves that nothing is leaked on the way.  libhdf5's own allocations
  * are those of test_builder_malloc.
  */
@@ -484,6 +485,7 @@ test_read(Trial *trial)
 {
 	uint64_t	sound;
 	long		n;
+	long		spared = 0;		/* failures that cost speed only */
 
 	mc_fail_at = 0;
 	trial->bad = 0;
@@ -497,7 +499,9 @@ test_read(Trial *trial)
 		mc_fail_at = at;
 		if (!run_trial(trial))
 			continue;
-		if (trial->failures != 1 || trial->digest != sound)
+		if (trial->failures == 0 && trial->digest == sound)
+			spared++;
+		else if (trial->failures != 1 || trial->digest != sound)
 		{
 			diag("allocation %ld of %ld: %d failures, %s", at, n,
 				 trial->failures, trial->digest == sound ? "the same" :
@@ -506,10 +510,10 @@ test_read(Trial *trial)
 		}
 	}
 	mc_fail_at = 0;
-	ok(trial->bad == 0 && n > 20,
-	   "%s %s, %d file%s: %ld allocations of reading fail",
-	   trial->scenario->files[0], trial->scenario->matrix, trial->n_files,
-	   trial->n_files == 1 ? "" : "s", n);
+	ok(trial->bad == 0 && n > 20 && spared <= 2 * trial->n_files,
+	   "%s %s, %d file%s: %ld allocations of reading fail, %ld of them to "
+	   "no harm", trial->scenario->files[0], trial->scenario->matrix,
+	   trial->n_files, trial->n_files == 1 ? "" : "s", n, spared);
 	points += n;
 }
 
