@@ -410,8 +410,11 @@ print(next(iteration).n_rows)
 
 def test_interrupt(server, coll):
     """Ctrl-C ends a loop that waits."""
+    # who runs the tests in the background has it ignored
     program = f"""
+import signal
 import mappedcoll as mc
+signal.signal(signal.SIGINT, signal.default_int_handler)
 loader = mc.Loader(mc.connect({server.conninfo!r}).collection("coll"), 500_000, seed=1)
 print(flush=True)
 for batch in loader:
