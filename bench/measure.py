@@ -34,6 +34,11 @@ MB = 1e6
 
 OURS, PEER, BOUND = "mappedcoll", "peer", "bound"
 
+# Freed arrays stay in the process: to have the pages of each batch mapped anew
+# is what limits whoever is fast, and it is the same for all
+MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(1 << 25),
+          "MALLOC_TRIM_THRESHOLD_": str(1 << 32)}
+
 
 def say(text):
     """Progress."""
@@ -122,6 +127,7 @@ class Player:
     """A contender's process, and what was measured."""
 
     def __init__(self, contender):
+        os.environ.update(MALLOC)
         context = multiprocessing.get_context("spawn")
         self.contender = contender
         self.name, self.kind = contender.name, contender.kind
