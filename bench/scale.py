@@ -63,7 +63,7 @@ def register(directory, workers):
     with psycopg.connect(autocommit=True) as conn:
         pid = conn.info.backend_pid
         data, = conn.execute("SHOW data_directory").fetchone()
-        conn.execute("LOAD 'mappedcoll'")
+        conn.execute("SELECT split_of('', 0, '{1}')")  # the library is loaded
         conn.execute("SET client_min_messages = warning")
         conn.execute(f"SET mappedcoll.manifest_workers = {workers}")
         conn.execute(f"DROP TABLE IF EXISTS {name_of(directory)}")
