@@ -304,26 +304,3 @@ matrix_read_dense(Matrix *matrix, int fd, const uint64_t *rows, size_t n,
 	return matrix_read_dense_at(matrix, fd, rows, n, NULL, column_map, n_out,
 								out, err);
 }
-
-/* See matrix.h. */
-bool
-matrix_is_sparse(const Matrix *matrix)
-{
-	return matrix->record->kind == MANIFEST_CSR;
-}
-
-/* Is any chunk of an array encoded? */
-static bool
-is_encoded(const MatrixSource *source)
-{
-	return source->array != NULL &&
-		source->array->layout == MANIFEST_CHUNKED &&
-		source->array->n_filters > 0;
-}
-
-/* See matrix.h. */
-bool
-matrix_is_encoded(const Matrix *matrix)
-{
-	return is_encoded(&matrix->data) || is_encoded(&matrix->indices);
-}

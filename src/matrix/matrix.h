@@ -139,15 +139,6 @@ extern bool matrix_count_entries(const Matrix *matrix, const uint64_t *rows,
 								 size_t n, const uint32_t *places,
 								 uint32_t *counts, McError *err);
 
-/* Is this matrix stored by compressed rows (true) or dense? */
-extern bool matrix_is_sparse(const Matrix *matrix);
-
-/*
- * Must parts of the h5ad file be decoded to read it?  If so, rows that share
- * a chunk are better read together.
- */
-extern bool matrix_is_encoded(const Matrix *matrix);
-
 /*
  * matrix_read_rows of a sparse matrix to a target.  Row rows[i] goes to place
  * places[i] (to place i if places is NULL).  After a failure the target's

@@ -164,18 +164,6 @@ mappedcoll_fetch_batch_size(MappedcollFetch *fetch, Size bytes, int max)
 	return fits < 1 ? 1 : (fits > max ? max : (int) fits);
 }
 
-/* An array of n elements in place of the one at *array. */
-static void
-renew(MappedcollFetch *fetch, void *array, Size n, Size size)
-{
-	void	  **pointer = array;
-
-	if (*pointer != NULL)
-		pfree(*pointer);
-	*pointer = NULL;
-	*pointer = MemoryContextAllocHuge(fetch->context, n * size);
-}
-
 /* Make room for n rows. */
 static void
 reserve_rows(MappedcollFetch *fetch, uint32 n)
@@ -183,13 +171,14 @@ reserve_rows(MappedcollFetch *fetch, uint32 n)
 	if (n <= fetch->rows_capacity)
 		return;
 	fetch->rows_capacity = 0;
-	renew(fetch, &fetch->part_of, n, sizeof(uint32));
-	renew(fetch, &fetch->entries, n, sizeof(FetchedEntries));
-	renew(fetch, &fetch->begin, n, sizeof(uint64));
-	renew(fetch, &fetch->counts, n, sizeof(uint32));
-	renew(fetch, &fetch->places, n, sizeof(uint32));
-	renew(fetch, &fetch->missing, n, sizeof(uint64_t));
-	renew(fetch, &fetch->weights, n, sizeof(double));
+	mappedcoll_renew(fetch->context, &fetch->part_of, n, sizeof(uint32));
+	mappedcoll_renew(fetch->context, &fetch->entries, n,
+					 sizeof(FetchedEntries));
+	mappedcoll_renew(fetch->context, &fetch->begin, n, sizeof(uint64));
+	mappedcoll_renew(fetch->context, &fetch->counts, n, sizeof(uint32));
+	mappedcoll_renew(fetch->context, &fetch->places, n, sizeof(uint32));
+	mappedcoll_renew(fetch->context, &fetch->missing, n, sizeof(uint64_t));
+	mappedcoll_renew(fetch->context, &fetch->weights, n, sizeof(double));
 	fetch->rows_capacity = n;
 }
 

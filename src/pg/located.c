@@ -26,16 +26,16 @@ compare_asked(const void *a, const void *b)
 	return x->place < y->place ? -1 : x->place > y->place;
 }
 
-/* An array of n elements in place of the one at *array. */
-static void
-renew(MappedcollLocated *located, void *array, uint32 n, Size size)
+/* See located.h. */
+void
+mappedcoll_renew(MemoryContext context, void *array, Size n, Size size)
 {
 	void	  **pointer = array;
 
 	if (*pointer != NULL)
 		pfree(*pointer);
 	*pointer = NULL;
-	*pointer = MemoryContextAllocHuge(located->context, n * size);
+	*pointer = MemoryContextAllocHuge(context, n * size);
 }
 
 /* Room for n rows. */
@@ -45,11 +45,12 @@ reserve_rows(MappedcollLocated *located, uint32 n)
 	if (n <= located->rows_capacity)
 		return;
 	located->rows_capacity = 0;
-	renew(located, &located->number, n, sizeof(uint32));
-	renew(located, &located->row_index, n, sizeof(uint64));
-	renew(located, &located->file_row, n, sizeof(uint64_t));
-	renew(located, &located->first, n, sizeof(uint32));
-	renew(located, &located->asked, n, sizeof(MappedcollAsked));
+	mappedcoll_renew(located->context, &located->number, n, sizeof(uint32));
+	mappedcoll_renew(located->context, &located->row_index, n, sizeof(uint64));
+	mappedcoll_renew(located->context, &located->file_row, n, sizeof(uint64_t));
+	mappedcoll_renew(located->context, &located->first, n, sizeof(uint32));
+	mappedcoll_renew(located->context, &located->asked, n,
+					 sizeof(MappedcollAsked));
 	located->rows_capacity = n;
 }
 

@@ -35,6 +35,13 @@ typedef struct MappedcollLocated
 	struct MappedcollAsked *asked;	/* [rows_capacity] for sorting */
 } MappedcollLocated;
 
+/*
+ * Allocate n elements in place of those that the pointer at array points to
+ * (NULL: none), which are freed.
+ */
+extern void mappedcoll_renew(MemoryContext context, void *array, Size n,
+							 Size size);
+
 /* Sort n rows (row_index, any order, repeats allowed) into located. */
 extern void mappedcoll_locate(MappedcollLocated *located,
 							  const Collection *collection,

@@ -498,9 +498,6 @@ test_refused(void)
 	must(work != NULL, &err);
 	make_pair(&sparse, work, 4, MANIFEST_FLOAT32, false);
 	make_pair(&dense, work, 4, MANIFEST_FLOAT32, true);
-	ok(matrix_is_sparse(sparse.shared) && !matrix_is_sparse(dense.shared),
-	   "which is sparse");
-	ok(matrix_is_encoded(dense.shared), "which is encoded");
 
 	ok(matrix_count_entries(dense.shared, rows, 3, places, counts, &err) &&
 	   counts[0] == 0 && counts[1] == 0 && counts[2] == 0,
