@@ -23,6 +23,7 @@ int			mappedcoll_max_chunk_size;
 bool		mappedcoll_partial_decode;
 int			mappedcoll_cache_size;
 int			mappedcoll_window_size;
+bool		mappedcoll_enable_pushdown;
 
 /* The longest directory name that leaves room for a file name below it. */
 #define MAX_DIRECTORY_LENGTH	(MAXPGPATH - 256)
@@ -151,5 +152,13 @@ mappedcoll_define_gucs(void)
 							&mappedcoll_window_size,
 							64 * 1024, 0, MAX_KILOBYTES,
 							PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomBoolVariable("mappedcoll.enable_pushdown",
+							 "Looks at conditions and aggregates where the columns lie.",
+							 "Conditions on obs columns are evaluated once for each category, and "
+							 "aggregates of them are computed without making rows. The result is "
+							 "the same; off is for tests and comparisons.",
+							 &mappedcoll_enable_pushdown,
+							 true,
+							 PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("mappedcoll");
 }

@@ -18,6 +18,7 @@ extern int	mappedcoll_max_chunk_size;	/* kB of one decoded chunk */
 extern bool mappedcoll_partial_decode;	/* no more of a chunk than is needed */
 extern int	mappedcoll_cache_size;	/* kB of decoded rows a backend keeps */
 extern int	mappedcoll_window_size; /* kB of rows of batches read ahead */
+extern bool mappedcoll_enable_pushdown; /* conditions and aggregates on codes */
 
 /* Define them and reserve the prefix; called once, by _PG_init. */
 extern void mappedcoll_define_gucs(void);
