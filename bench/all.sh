@@ -14,7 +14,7 @@
 #	BENCH_DIR=DIRECTORY		where files are made, once (/var/tmp/mappedcoll-bench)
 set -u
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-all=(main-gzip main-none figure2 wire cold connections scale inflate layouts draws train-gzip train-none)
+all=(main-gzip main-none figure2 wire cold connections scale inflate layouts draws metadata train-gzip train-none)
 noted=$here/../build/bench/finished${QUICK:+-quick}
 status=0
 
@@ -26,7 +26,7 @@ say()
 run_part()
 {
 	case $1 in
-		scale | inflate | layouts | draws) bash "$here/$1.sh" ;;
+		scale | inflate | layouts | draws | metadata) bash "$here/$1.sh" ;;
 		train-*) bash "$here/train.sh" "$1" ;;
 		*) bash "$here/peers.sh" "$1" ;;
 	esac

@@ -30,7 +30,8 @@ deps_need demo test
 bench_peers_venv
 bench_make_cells "$cells"
 chmod -R a+rX "$bench_files"
-cluster_create
+# all take turns: their connections are open at once
+cluster_create 'max_connections = 60'
 # what is measured is the package of this tree
 export PYTHONPATH=$MC_ROOT/python BENCH_PSQL=$MC_BINDIR/psql
 status=0
