@@ -83,12 +83,13 @@ CREATE FUNCTION collection_vars(
 	OUT var_index bigint,
 	OUT var_name text,
 	OUT n_files integer,
-	OUT missing_in integer[]
+	OUT missing_in integer[],
+	OUT var jsonb
 ) RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'mappedcoll_collection_vars'
 	LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 20000;
 COMMENT ON FUNCTION collection_vars(regclass) IS
-	'genes of the joint axis of a collection, and the files that lack them';
+	'genes of the joint axis of a collection, the files that lack them, and what var says of them in the first file that has a value';
 
 CREATE FUNCTION measured_genes(
 	collection regclass,
@@ -100,6 +101,18 @@ CREATE FUNCTION measured_genes(
 	LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000 ROWS 50;
 COMMENT ON FUNCTION measured_genes(regclass) IS
 	'genes of the joint axis that each file of a collection has, a bit a gene, least significant first';
+
+CREATE FUNCTION collection_uns(
+	collection regclass,
+	OUT file_index integer,
+	OUT path text,
+	OUT uns jsonb,
+	OUT skipped text[]
+) RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'mappedcoll_collection_uns'
+	LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 50;
+COMMENT ON FUNCTION collection_uns(regclass) IS
+	'unstructured data (uns) of the files of a collection, what of it is plain data, and what is left out';
 
 CREATE FUNCTION labels(
 	collection regclass,
@@ -114,10 +127,36 @@ CREATE FUNCTION labels(
 COMMENT ON FUNCTION labels(regclass, text) IS
 	'labels of the cells by obs columns, with the weight of each of their rows';
 
--- sampling
+-- genes, and sampling
 --
 -- The functions that users call are not STRICT, and STABLE: PostgreSQL then
 -- inlines them, and rows stream.
+
+CREATE FUNCTION mappedcoll_gene_values(
+	collection regclass,
+	gene text,
+	first_row bigint,
+	n_rows bigint,
+	OUT row_index bigint,
+	OUT value real
+) RETURNS SETOF record
+	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL RESTRICTED COST 10000 ROWS 100000;
+COMMENT ON FUNCTION mappedcoll_gene_values(regclass, text, bigint, bigint) IS
+	'internal: the rows of gene_values';
+
+CREATE FUNCTION gene_values(
+	collection regclass,
+	gene text,
+	first_row bigint DEFAULT NULL,
+	n_rows bigint DEFAULT NULL
+) RETURNS TABLE (row_index bigint, value real)
+	LANGUAGE sql STABLE PARALLEL RESTRICTED COST 10000 ROWS 100000
+	AS $$
+		SELECT (r).row_index, (r).value
+		FROM (SELECT @extschema@.mappedcoll_gene_values($1, $2, $3, $4) AS r) AS s
+	$$;
+COMMENT ON FUNCTION gene_values(regclass, text, bigint, bigint) IS
+	'values of one gene for all cells, or n_rows of them from first_row on; NULL where the file of a cell does not have it';
 
 CREATE FUNCTION mappedcoll_sample_batch(
 	collection regclass,

@@ -28,6 +28,8 @@ typedef struct Build
 	ManifestWriter *writer;
 	H5adNames	obsm;
 	bool	   *obsm_clashes;	/* [obsm.n], owned */
+	H5adMatrix	by_column;		/* its columns: those of the layer */
+	bool		without_uns;
 	int			status_fd;
 	uint64_t	done;			/* columns and matrices, STEP each */
 	uint64_t	total;
@@ -141,6 +143,8 @@ build_matrix(Build *build, const char *name, McError *err)
 						  &matrix, err))
 		return false;
 	ok = manifest_writer_set_matrix(build->writer, &matrix.data, err);
+	build->by_column.columns = matrix.columns;
+	memset(&matrix.columns, 0, sizeof(matrix.columns));
 	h5ad_matrix_reset(&matrix);
 	advance(build);
 	return ok;
@@ -201,6 +205,39 @@ build_obsm(Build *build, McError *err)
 	return true;
 }
 
+/* The layer by column, behind all other matrices. */
+static bool
+build_by_column(Build *build, McError *err)
+{
+	return build->by_column.columns.kind == MANIFEST_NO_MATRIX ||
+		manifest_writer_add_matrix(build->writer, &build->by_column.columns,
+								   err);
+}
+
+/* uns, and what of it is left out. */
+static bool
+build_uns(Build *build, McError *err)
+{
+	H5adUns		uns;
+	bool		ok;
+
+	if (build->without_uns)
+		return add_skipped(build, "uns", "*", 1, "crashed the program that "
+						   "read it, or took it too long", err);
+	builder_status_uns(build->status_fd);
+	if (!h5ad_uns_read(build->file, &uns, err))
+		return false;
+	ok = uns.length == 0 ||
+		manifest_writer_set_uns(build->writer, uns.json, uns.length, err);
+	for (size_t i = 0; ok && i < uns.skipped.n; i++)
+		ok = add_skipped(build, "uns", uns.skipped.names[i],
+						 strlen(uns.skipped.names[i]), uns.reasons.names[i],
+						 err);
+	h5ad_uns_reset(&uns);
+	advance(build);
+	return ok;
+}
+
 /* Everything between open and finish. */
 static bool
 build_all(Build *build, int file_fd, const ManifestIdentity *identity,
@@ -229,7 +266,7 @@ build_all(Build *build, int file_fd, const ManifestIdentity *identity,
 		!h5ad_names_clash(&build->obsm, &build->obsm_clashes, err))
 		return false;
 	build->total = STEP * ((uint64_t) h5ad_frame_columns(build->obs) +
-						   h5ad_frame_columns(build->var) + build->obsm.n + 4);
+						   h5ad_frame_columns(build->var) + build->obsm.n + 5);
 	if (!manifest_writer_begin(manifest_fd, identity,
 							   h5ad_frame_rows(build->obs),
 							   h5ad_frame_rows(build->var), &build->writer,
@@ -239,7 +276,8 @@ build_all(Build *build, int file_fd, const ManifestIdentity *identity,
 	return build_matrix(build, matrix, err) &&
 		build_frame(build, build->obs, MANIFEST_OBS, err) &&
 		build_frame(build, build->var, MANIFEST_VAR, err) &&
-		build_obsm(build, err) &&
+		build_obsm(build, err) && build_by_column(build, err) &&
+		build_uns(build, err) &&
 		manifest_writer_finish(build->writer, err);
 }
 
@@ -253,8 +291,10 @@ builder_build(int file_fd, const ManifestIdentity *identity, int manifest_fd,
 
 	memset(&build, 0, sizeof(build));
 	build.status_fd = status_fd;
+	build.without_uns = source->without_uns;
 	ok = build_all(&build, file_fd, identity, manifest_fd, source, err);
 	manifest_writer_close(build.writer);
+	h5ad_matrix_reset(&build.by_column);
 	h5ad_names_reset(&build.obsm);
 	mc_free(build.obsm_clashes);
 	h5ad_frame_close(build.obs);

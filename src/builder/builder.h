@@ -33,6 +33,7 @@ typedef struct BuilderSource
 	const char *group;			/* as in H5adOptions; NULL: the root */
 	uint64_t	memory;			/* bytes that a transpose may take at a time;
 								 * 0: as h5ad.h says */
+	bool		without_uns;	/* note uns as left out, and do not look at it */
 } BuilderSource;
 
 /* ---- sandbox.c ---- */
@@ -91,6 +92,9 @@ extern bool builder_describe(int file_fd, const char *path,
 
 /* There is no filter of system calls, for this reason. */
 extern void builder_status_unfiltered(int fd, const char *reason);
+
+/* uns is read next, and nothing else of the file. */
+extern void builder_status_uns(int fd);
 
 /* At most a few lines a second are written, whatever is called. */
 extern void builder_status_progress(int fd, uint64_t done, uint64_t total);

@@ -18,6 +18,7 @@
 
 #define NAME_WIDTH 28
 #define LINE_LENGTH 1024
+#define VALUE_LENGTH 200		/* bytes of a value that are shown */
 
 /* Names of element types, by ManifestElement. */
 static const char *const element_names[] = {
@@ -383,6 +384,44 @@ print_matrices(H5adFile *file, const char *matrix, uint64_t n_obs,
 	return print_layers(file, n_obs, err) && print_obsm(file, n_obs, err);
 }
 
+/* A member of uns, cut off where a line ends. */
+static void
+print_member(const char *name, const char *json, size_t length)
+{
+	bool		cut = length > VALUE_LENGTH;
+
+	if (cut)
+	{
+		length = VALUE_LENGTH;
+		/* not within a character */
+		while ((json[length] & 0xC0) == 0x80)
+			length--;
+	}
+	print_line("  %-*s %.*s%s", NAME_WIDTH, name, (int) length, json,
+			   cut ? "..." : "");
+}
+
+/* uns, if there is any. */
+static bool
+print_uns(H5adFile *file, McError *err)
+{
+	H5adUns		uns;
+
+	if (!h5ad_uns_read(file, &uns, err))
+		return false;
+	if (uns.length > 0 || uns.skipped.n > 0)
+		print_line("uns: %llu element%s", (unsigned long long) uns.names.n,
+				   uns.names.n == 1 ? "" : "s");
+	for (size_t i = 0; i < uns.names.n; i++)
+		print_member(uns.names.names[i], uns.json + uns.members[i].begin,
+					 uns.members[i].length);
+	for (size_t i = 0; i < uns.skipped.n; i++)
+		print_line("  %-*s (left out: %s)", NAME_WIDTH,
+				   uns.skipped.names[i], uns.reasons.names[i]);
+	h5ad_uns_reset(&uns);
+	return true;
+}
+
 /* The first line. */
 static void
 print_head(H5adFile *file, const char *path, const char *group,
@@ -427,6 +466,9 @@ print_file(H5adFile *file, const char *path, const BuilderSource *source,
 		ok = print_matrices(file, matrix, h5ad_frame_rows(obs), err) &&
 			print_frame(obs, "obs", err) &&
 			print_frame(var, raw ? "raw/var" : "var", err);
+		/* so that it is seen, should HDF5 crash on uns */
+		fflush(stdout);
+		ok = ok && (source->without_uns || print_uns(file, err));
 	}
 	h5ad_frame_close(obs);
 	h5ad_frame_close(var);

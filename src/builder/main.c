@@ -51,6 +51,7 @@ enum
 	OPTION_DESCRIBE,
 	OPTION_MATRIX,
 	OPTION_GROUP,
+	OPTION_WITHOUT_UNS,
 	OPTION_MEMORY,
 	OPTION_CPU_TIME,
 	OPTION_FILE_SIZE,
@@ -63,6 +64,7 @@ static const struct option long_options[] = {
 	{"describe", required_argument, NULL, OPTION_DESCRIBE},
 	{"matrix", required_argument, NULL, OPTION_MATRIX},
 	{"group", required_argument, NULL, OPTION_GROUP},
+	{"without-uns", no_argument, NULL, OPTION_WITHOUT_UNS},
 	{"max-memory", required_argument, NULL, OPTION_MEMORY},
 	{"max-cpu-time", required_argument, NULL, OPTION_CPU_TIME},
 	{"max-file-size", required_argument, NULL, OPTION_FILE_SIZE},
@@ -81,10 +83,11 @@ print_help(void)
 		 "  mappedcoll_manifest --describe FILE [--matrix NAME] "
 		 "[--group GROUP]\n"
 		 "\n"
-		 "  --describe FILE        print shape, matrices and columns of FILE\n"
+		 "  --describe FILE        print shape, matrices, columns and uns of FILE\n"
 		 "  --matrix NAME          only this matrix: X, raw/X or layers/NAME\n"
 		 "  --group GROUP          where in FILE the AnnData is, such as\n"
 		 "                         mod/rna of MuData; or a 10x file's genome\n"
+		 "  --without-uns          do not look at uns\n"
 		 "  --max-memory BYTES     limit of address space; 0 for none\n"
 		 "  --max-cpu-time SECONDS limit of CPU time; 0 for none\n"
 		 "  --version              print the version, and whether the program\n"
@@ -173,6 +176,9 @@ parse_options(int argc, char **argv, Options *options)
 				break;
 			case OPTION_GROUP:
 				options->source.group = optarg;
+				break;
+			case OPTION_WITHOUT_UNS:
+				options->source.without_uns = true;
 				break;
 			case OPTION_MEMORY:
 				number = &options->limits.memory;

@@ -4,7 +4,7 @@
  *
  * The backend execs
  *
- *	mappedcoll_manifest --build --matrix NAME [--group GROUP]
+ *	mappedcoll_manifest --build --matrix NAME [--group GROUP] [--without-uns]
  *		--max-memory BYTES --max-cpu-time SECONDS --max-file-size BYTES
  *
  * with an empty environment, / as working directory and the descriptors below.
@@ -19,6 +19,9 @@
  * On the pipe come lines; fields are separated by tabs and hold no control
  * characters:
  *	unfiltered <reason>			there is no system call filter; the first line
+ *	uns							uns is read next, the last of the file; a
+ *								program that fails from here on is started
+ *								again with --without-uns
  *	progress <done> <total>		decimal, in any unit; at most a few a second
  *	error <McErrorCode> <message> <detail>	detail may be empty; the last line
  *	done						the manifest is complete and synced

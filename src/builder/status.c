@@ -83,6 +83,17 @@ builder_status_unfiltered(int fd, const char *reason)
 
 /* See builder.h. */
 void
+builder_status_uns(int fd)
+{
+	static const char line[] = "uns\n";
+
+	/* Who reads the pipe is gone if this fails; the last line will tell. */
+	if (fd >= 0)
+		(void) write_line(fd, line, sizeof(line) - 1);
+}
+
+/* See builder.h. */
+void
 builder_status_progress(int fd, uint64_t done, uint64_t total)
 {
 	static int64_t last = -PROGRESS_INTERVAL_MS;

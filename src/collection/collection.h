@@ -173,6 +173,34 @@ extern bool collection_axis(Collection *c, const CollectionAxis **axis,
 extern int64_t collection_find_var(Collection *c, const char *name,
 								   size_t length);
 
+/* --- var columns --- */
+
+typedef struct CollectionVars CollectionVars;
+
+/*
+ * The var columns of all files (raw/var's where the layer is raw/X), joined
+ * as those of obs are.  Borrows c.  Fails with LIMIT, NO_MEMORY.
+ */
+extern bool collection_vars_create(Collection *c,
+								   const volatile sig_atomic_t *interrupt,
+								   CollectionVars **out, McError *err);
+extern void collection_vars_free(CollectionVars *vars); /* NULL is allowed */
+
+extern int	collection_vars_n_columns(const CollectionVars *vars);
+extern const CollectionColumn *
+			collection_vars_column(const CollectionVars *vars, int i);
+extern int	collection_vars_find(const CollectionVars *vars,
+								 const char *name);
+
+/*
+ * Value of column i for a gene of the joint axis, which is made if need be: of
+ * the first file that has the gene and a value there.  A float NaN counts as
+ * one if no file has a number.  Fails as collection_value and collection_axis
+ * do, and with INTERRUPTED.
+ */
+extern bool collection_vars_value(CollectionVars *vars, int i, uint64_t gene,
+								  CollectionValue *value, McError *err);
+
 /* --- labels --- */
 
 typedef struct CollectionLabels CollectionLabels;

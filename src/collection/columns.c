@@ -12,126 +12,25 @@
 #include "base/memory.h"
 #include "collection/internal.h"
 
-/* The joint type of a column that only one file has. */
-static CollectionType
-type_of_kind(ManifestKind kind)
-{
-	switch (kind)
-	{
-		case MANIFEST_BOOLEAN:
-			return COLLECTION_BOOLEAN;
-		case MANIFEST_INTEGER:
-			return COLLECTION_INTEGER;
-		case MANIFEST_FLOAT:
-			return COLLECTION_FLOAT;
-		case MANIFEST_DICTIONARY:
-		case MANIFEST_STRING:
-			break;
-	}
-	return COLLECTION_TEXT;
-}
-
-/* The type that holds values of both: the wider number, else text. */
-static CollectionType
-join_types(CollectionType a, CollectionType b)
-{
-	if (a == b)
-		return a;
-	if ((a == COLLECTION_INTEGER && b == COLLECTION_FLOAT) ||
-		(a == COLLECTION_FLOAT && b == COLLECTION_INTEGER))
-		return COLLECTION_FLOAT;
-	return COLLECTION_TEXT;
-}
-
-/* Number the names of all columns. */
-static bool
-number_names(Collection *c, McError *err)
-{
-	for (int file = 0; file < c->n_files; file++)
-	{
-		Manifest   *m = c->manifests[file];
-		int			n = (int) manifest_header(m)->n_obs_columns;
-
-		for (int i = 0; i < n; i++)
-		{
-			const char *name = manifest_column(m, MANIFEST_OBS, i)->name;
-			int32_t		number;
-
-			if (!collection_strings_put(&c->column_names, name, strlen(name),
-										false, &number, err))
-				return false;
-		}
-	}
-	return true;
-}
-
-/* Find the columns of a file; of equal names in it the first counts. */
-static void
-find_file_columns(Collection *c, int file)
-{
-	Manifest   *m = c->manifests[file];
-	int			n = (int) manifest_header(m)->n_obs_columns;
-
-	for (int i = 0; i < c->n_columns; i++)
-		c->file_columns[(size_t) i * (size_t) c->n_files + (size_t) file] = -1;
-	for (int j = 0; j < n; j++)
-	{
-		const char *name = manifest_column(m, MANIFEST_OBS, j)->name;
-		size_t		i = (size_t) collection_find_column(c, name);
-		int		   *cell = &c->file_columns[i * (size_t) c->n_files +
-											(size_t) file];
-
-		if (*cell < 0)
-			*cell = j;
-	}
-}
-
-/* Name and type of column i. */
-static void
-describe_column(Collection *c, int i)
-{
-	CollectionColumn *column = &c->columns[i];
-	bool		first = true;
-
-	column->name = c->column_names.strings[i].bytes;
-	column->file_column = c->file_columns + (size_t) i * (size_t) c->n_files;
-	for (int file = 0; file < c->n_files; file++)
-	{
-		int			j = column->file_column[file];
-		CollectionType type;
-
-		if (j < 0)
-			continue;
-		type = type_of_kind(manifest_column(c->manifests[file], MANIFEST_OBS,
-											j)->kind);
-		column->type = first ? type : join_types(column->type, type);
-		first = false;
-	}
-}
-
 /* See internal.h. */
 bool
 collection_columns_create(Collection *c, McError *err)
 {
-	uint64_t	cells;
+	CollectionFrame frame;
+	bool		made = collection_frame_create(c->manifests, c->n_files,
+											   MANIFEST_OBS, &frame, err);
 
-	if (!number_names(c, err))
+	c->column_names = frame.names;
+	c->n_columns = frame.n_columns;
+	c->columns = frame.columns;
+	c->file_columns = frame.file_columns;
+	if (!made)
 		return false;
-	c->n_columns = (int) c->column_names.n;
-	if (!mc_multiply(c->column_names.n + 1, (uint64_t) c->n_files, &cells) ||
-		cells > SIZE_MAX)
-		return mc_error(err, MC_LIMIT, "the files have too many columns");
-	c->columns = mc_alloc_zero((size_t) c->n_columns,
-							   sizeof(CollectionColumn), err);
-	c->file_columns = mc_alloc((size_t) cells, sizeof(int), err);
-	c->loaded = mc_alloc_zero((size_t) cells, sizeof(ManifestColumn *), err);
-	if (c->columns == NULL || c->file_columns == NULL || c->loaded == NULL)
-		return false;
-	for (int file = 0; file < c->n_files; file++)
-		find_file_columns(c, file);
-	for (int i = 0; i < c->n_columns; i++)
-		describe_column(c, i);
-	return true;
+	/* as many cells as file_columns, which were counted without overflow */
+	c->loaded = mc_alloc_zero(((size_t) c->n_columns + 1) *
+							  (size_t) c->n_files, sizeof(ManifestColumn *),
+							  err);
+	return c->loaded != NULL;
 }
 
 /* Free what the above made. */
@@ -223,25 +122,20 @@ collection_bad_value(Collection *c, int file, const ManifestColumn *column,
 						   (unsigned long long) row);
 }
 
-/* Value of a column of codes. */
+/* Value of a column of codes; false if it is out of range. */
 static bool
-code_value(Collection *c, int i, int file, const ManifestColumn *column,
-		   uint64_t row, CollectionValue *value, McError *err)
+code_value(CollectionType type, const ManifestColumn *column, uint64_t row,
+		   CollectionValue *value)
 {
 	int64_t		code = manifest_code(column, row);
 
 	value->is_null = code == -1;
-	if (code == -1)
-		return true;
 	if (code < 0)
-		return collection_bad_value(c, file, column, row, err);
+		return value->is_null;
 	if (column->kind == MANIFEST_DICTIONARY)
-	{
-		if (!manifest_string(column, (uint64_t) code, &value->text,
-							 &value->length))
-			return collection_bad_value(c, file, column, row, err);
-	}
-	else if (c->columns[i].type == COLLECTION_BOOLEAN)
+		return manifest_string(column, (uint64_t) code, &value->text,
+							   &value->length);
+	if (type == COLLECTION_BOOLEAN)
 		value->boolean = code != 0;
 	else
 	{
@@ -281,6 +175,23 @@ number_value(CollectionType type, const ManifestColumn *column, uint64_t row,
 	value->text = value->buffer;
 }
 
+/* See internal.h. */
+bool
+collection_cell(CollectionType type, const ManifestColumn *column,
+				uint64_t row, CollectionValue *value)
+{
+	if (column->kind == MANIFEST_DICTIONARY ||
+		column->kind == MANIFEST_BOOLEAN)
+		return code_value(type, column, row, value);
+	value->is_null = manifest_is_null(column, row);
+	if (value->is_null)
+		return true;
+	if (column->kind == MANIFEST_STRING)
+		return manifest_string(column, row, &value->text, &value->length);
+	number_value(type, column, row, value);
+	return true;
+}
+
 /* See collection.h. */
 bool
 collection_value(Collection *c, int i, int file, uint64_t row,
@@ -297,18 +208,7 @@ collection_value(Collection *c, int i, int file, uint64_t row,
 	if (row >= column->n_values)
 		return mc_error(err, MC_INVALID, "file has no row %llu",
 						(unsigned long long) row);
-	if (column->kind == MANIFEST_DICTIONARY ||
-		column->kind == MANIFEST_BOOLEAN)
-		return code_value(c, i, file, column, row, value, err);
-	value->is_null = manifest_is_null(column, row);
-	if (value->is_null)
-		return true;
-	if (column->kind != MANIFEST_STRING)
-	{
-		number_value(c->columns[i].type, column, row, value);
-		return true;
-	}
-	if (!manifest_string(column, row, &value->text, &value->length))
+	if (!collection_cell(c->columns[i].type, column, row, value))
 		return collection_bad_value(c, file, column, row, err);
 	return true;
 }

@@ -110,7 +110,28 @@ struct Collection
 	bool		error_duplicate;	/* it was a name that a file has twice */
 };
 
-/* columns.c: find the columns of all files and their types. */
+/* --- frame.c: obs or var of all files --- */
+
+typedef struct CollectionFrame
+{
+	ManifestFrame which;
+	CollectionStrings names;	/* numbers are those of columns; borrowed */
+	int			n_columns;
+	CollectionColumn *columns;	/* [n_columns], owned */
+	int		   *file_columns;	/* [n_columns][n_files], owned */
+} CollectionFrame;
+
+/*
+ * Find the columns of all files, by their first appearance, and their joint
+ * types.  Fails with LIMIT, NO_MEMORY; the caller resets it in any case.
+ */
+extern bool collection_frame_create(Manifest *const *manifests, int n_files,
+									ManifestFrame which,
+									CollectionFrame *frame, McError *err);
+extern void collection_frame_reset(CollectionFrame *frame);
+
+/* --- columns.c: obs --- */
+
 extern bool collection_columns_create(Collection *c, McError *err);
 extern void collection_columns_reset(Collection *c);
 
@@ -121,6 +142,13 @@ extern void collection_columns_reset(Collection *c);
 extern bool collection_load_column(Collection *c, int i, int file,
 								   const ManifestColumn **column,
 								   McError *err);
+
+/*
+ * Value of a file's column, loaded, at one of its rows, in a joint type.  False
+ * if it is out of range, which is damage.
+ */
+extern bool collection_cell(CollectionType type, const ManifestColumn *column,
+							uint64_t row, CollectionValue *value);
 
 /* The text of a number (not null, not NaN) in the joint type of its column. */
 extern size_t collection_integer_text(CollectionType type, int64_t value,

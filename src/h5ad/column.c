@@ -232,7 +232,7 @@ read_member_raw(H5adFile *file, hid_t group, const char *name,
 				H5adVector *out, McError *err)
 {
 	hid_t		dataset = h5ad_object_open(file, group, name, err);
-	H5adSource	source = {dataset, NULL};
+	H5adSource	source = {.dataset = dataset};
 	bool		ok = false;
 
 	if (dataset < 0)
@@ -302,9 +302,10 @@ apply_mask(H5adVector *values, const H5adVector *mask, McError *err)
 	return true;
 }
 
-/* Read a nullable array: values and mask. */
-static bool
-read_nullable(H5adFile *file, hid_t group, H5adVector *out, McError *err)
+/* See internal.h. */
+bool
+h5ad_nullable_read(H5adFile *file, hid_t group, H5adVector *out,
+				   McError *err)
 {
 	H5adVector	mask;
 	bool		exists;
@@ -382,7 +383,7 @@ static bool
 read_plain(H5adFile *file, hid_t object, bool scalar_ok, H5adVector *out,
 		   McError *err)
 {
-	H5adSource	source = {object, NULL};
+	H5adSource	source = {.dataset = object};
 	size_t		row;
 
 	if (H5Iget_type(object) == H5I_DATASET)
@@ -394,7 +395,7 @@ read_plain(H5adFile *file, hid_t object, bool scalar_ok, H5adVector *out,
 		return false;
 	if (group_encodings[row].categorical)
 		return mc_error(err, MC_UNSUPPORTED, "is nested too deeply");
-	return read_nullable(file, object, out, err);
+	return h5ad_nullable_read(file, object, out, err);
 }
 
 /* Codes already read, categories still in the file. */
@@ -442,7 +443,7 @@ static bool
 read_referring(H5adFile *file, hid_t dataset, hid_t categories,
 			   H5adSpelling spelling, H5adColumn *out, McError *err)
 {
-	H5adSource	source = {dataset, NULL};
+	H5adSource	source = {.dataset = dataset};
 	H5adVector	codes;
 	bool		ordered;
 	bool		ok;
@@ -462,7 +463,7 @@ read_referring(H5adFile *file, hid_t dataset, hid_t categories,
 bool
 h5ad_column_length(H5adFile *file, hid_t object, uint64_t *n, McError *err)
 {
-	H5adSource	source = {object, NULL};
+	H5adSource	source = {.dataset = object};
 	size_t		row;
 	hid_t		values;
 	bool		ok;

@@ -27,7 +27,8 @@
  *	- Plain strings become a dictionary, in order of appearance, where they
  *	  have at most n / 2 and at most H5AD_MAX_DICTIONARY distinct values.
  *	- What can't be read of obs, var and obsm is skipped with a reason; what
- *	  contradicts itself (lengths, codes, row pointers) is an error.
+ *	  contradicts itself (lengths, codes, row pointers) is an error.  Of uns
+ *	  that is a reason to skip it, too.
  *
  * Errors, if a function's comment does not say more: CORRUPT, UNSUPPORTED,
  * IO, LIMIT, NO_MEMORY.  Messages name the element, not the file, and may
@@ -96,6 +97,10 @@ typedef struct H5adColumn
 typedef struct H5adMatrix
 {
 	ManifestMatrixData data;	/* its pointers are owned by this struct */
+	ManifestMatrixData columns; /* of a CSC matrix that was transposed and that
+								 * backends can read as it is: the layer by
+								 * column of the manifest; else NO_MATRIX.  As
+								 * data */
 	char		reason[H5AD_REASON_LENGTH]; /* obsm only: "" or why it was
 											 * skipped; then the name only */
 } H5adMatrix;
@@ -213,6 +218,49 @@ extern bool h5ad_has_raw(H5adFile *file, bool *has, McError *err);
  * Nothing of it can be read as a matrix.
  */
 extern bool h5ad_obsm_is_compound(H5adFile *file, bool *is, McError *err);
+
+/* ---- uns ---- */
+
+#define H5AD_UNS_DEPTH		16	/* groups inside of each other */
+#define H5AD_UNS_ELEMENTS	10000	/* groups and datasets, in all */
+#define H5AD_UNS_VALUES		100000	/* of one element */
+#define H5AD_UNS_SKIPPED	100 /* that are noted one by one */
+
+/* Where a member of uns lies in the text. */
+typedef struct H5adUnsMember
+{
+	size_t		begin;
+	size_t		length;			/* bytes */
+} H5adUnsMember;
+
+/* uns in memory; h5ad_uns_reset frees what it holds. */
+typedef struct H5adUns
+{
+	char	   *json;			/* [length], an object; not NUL-terminated */
+	size_t		length;			/* at most MANIFEST_MAX_UNS; 0: there is no
+								 * uns, or it cannot be read */
+	H5adNames	names;			/* members of uns itself that are in it, raw */
+	H5adUnsMember *members;		/* [names.n] where their values are */
+	size_t		capacity;		/* of members */
+	H5adNames	skipped;		/* what is left out: "NAME" or "NAME/NAME", or
+								 * "*" for all (the rest of all) */
+	H5adNames	reasons;		/* [skipped.n] why, as a clause */
+} H5adUns;
+
+/*
+ * uns of the AnnData group, what of it is plain data, as JSON: groups are
+ * objects; strings, numbers and booleans are what they are, alone or in
+ * arrays (of up to 8 dimensions); what is missing, masked, NaN or infinite is
+ * null; a nullable array is an array, a categorical the array of its labels; a
+ * structured array is an object with an array for each field, a dataframe one
+ * with an array for each column and its index.  Text is valid UTF-8.
+ *
+ * Left out are matrices, other encodings, what is damaged, what has more than
+ * H5AD_UNS_VALUES values, and what is beyond the bounds above, of the text's
+ * length, or of 256 MB to be read.
+ */
+extern bool h5ad_uns_read(H5adFile *file, H5adUns *out, McError *err);
+extern void h5ad_uns_reset(H5adUns *uns);
 
 /* anndata's own words for the file: "0.1.0", or "" before 0.8. */
 extern const char *h5ad_version(const H5adFile *file);

@@ -244,11 +244,16 @@ extern void h5ad_dictionary_reset(H5adDictionary *dictionary);
 
 /* ---- vector.c: values of a one-dimensional dataset ---- */
 
-/* Where values come from: a dataset, or one field of a compound one. */
+/*
+ * Where values come from: a dataset, or one field of a compound one.  To be
+ * made by designated initializers.
+ */
 typedef struct H5adSource
 {
 	hid_t		dataset;		/* borrowed */
 	const char *member;			/* borrowed; NULL: the dataset itself */
+	bool		flat;			/* several dimensions are fine: row-major */
+	size_t		max_text;		/* bytes of strings, or 0: LIMIT beyond them */
 } H5adSource;
 
 typedef struct H5adVector
@@ -328,6 +333,10 @@ extern bool h5ad_column_from_codes(const H5adVector *codes,
 extern bool h5ad_column_read(H5adFile *file, hid_t object, hid_t categories,
 							 H5adSpelling spelling, H5adColumn *out,
 							 McError *err);
+
+/* The values and the mask of a group that is a nullable array. */
+extern bool h5ad_nullable_read(H5adFile *file, hid_t group, H5adVector *out,
+							   McError *err);
 
 /* Number of values of such an element. */
 extern bool h5ad_column_length(H5adFile *file, hid_t object, uint64_t *n,
@@ -550,6 +559,30 @@ extern bool h5ad_part_check(const H5adArray *array, const char *name,
 extern bool h5ad_indptr_read(H5adFile *file, hid_t group, uint64_t n_lines,
 							 const char *line, uint64_t **indptr,
 							 McError *err);
+
+/* ---- json.c: JSON that is being written ---- */
+
+/* All zero: nothing yet. */
+typedef struct H5adJson
+{
+	char	   *bytes;			/* owned */
+	size_t		length;			/* at most MANIFEST_MAX_UNS */
+	size_t		capacity;
+} H5adJson;
+
+/* Append n bytes, or a NUL-terminated word.  LIMIT if it gets too long. */
+extern bool h5ad_json_put(H5adJson *json, const char *bytes, size_t n,
+						  McError *err);
+extern bool h5ad_json_word(H5adJson *json, const char *word, McError *err);
+
+/* End an object of members, for which there is always room. */
+extern bool h5ad_json_end(H5adJson *json, McError *err);
+
+/* Append a string of valid UTF-8, or value i of a vector. */
+extern bool h5ad_json_string(H5adJson *json, const char *string,
+							 size_t length, McError *err);
+extern bool h5ad_json_value(H5adJson *json, const H5adVector *vector,
+							uint64_t i, McError *err);
 
 /* ---- filter.c ---- */
 

@@ -42,7 +42,7 @@ open_categories_group(H5adFrame *frame, McError *err)
 bool
 h5ad_legacy_open(H5adFrame *frame, McError *err)
 {
-	H5adSource	source = {frame->object, NULL};
+	H5adSource	source = {.dataset = frame->object};
 	hid_t		type = H5Dget_type(frame->object);
 	int			n = 0;
 	bool		ok = true;
@@ -125,7 +125,7 @@ static bool
 read_codes(H5adFrame *frame, H5adVector *codes, hid_t dataset,
 		   H5adColumn *out, McError *err)
 {
-	H5adSource	source = {dataset, NULL};
+	H5adSource	source = {.dataset = dataset};
 	H5adVector	categories;
 	bool		ok;
 
@@ -145,7 +145,7 @@ bool
 h5ad_legacy_read(H5adFrame *frame, const char *name, bool is_index,
 				 H5adColumn *out, McError *err)
 {
-	H5adSource	source = {frame->object, name};
+	H5adSource	source = {.dataset = frame->object, .member = name};
 	H5adVector	values;
 	hid_t		categories = -1;
 	bool		ok;

@@ -12,18 +12,24 @@
 #include <stdio.h>
 #include <string.h>
 
-/* See h5ad.h. */
-void
-h5ad_matrix_reset(H5adMatrix *matrix)
+/* Free what a description of a matrix holds. */
+static void
+reset_data(ManifestMatrixData *data)
 {
-	ManifestMatrixData *data = &matrix->data;
-
 	mc_free((void *) data->name);
 	mc_free((void *) data->indptr);
 	mc_free((void *) data->data_chunks);
 	mc_free((void *) data->data_compact);
 	mc_free((void *) data->indices_chunks);
 	mc_free((void *) data->indices_compact);
+}
+
+/* See h5ad.h. */
+void
+h5ad_matrix_reset(H5adMatrix *matrix)
+{
+	reset_data(&matrix->data);
+	reset_data(&matrix->columns);
 	memset(matrix, 0, sizeof(*matrix));
 }
 
@@ -190,6 +196,24 @@ h5ad_object_read(H5adFile *file, hid_t object, const H5adShape *expected,
 	}
 }
 
+/* Give the matrix by column, if there is one, its name. */
+static bool
+name_columns(H5adMatrix *matrix, McError *err)
+{
+	size_t		size = strlen(matrix->data.name) +
+		sizeof(MANIFEST_BY_COLUMN_NAME);
+	char	   *name;
+
+	if (matrix->columns.kind == MANIFEST_NO_MATRIX)
+		return true;
+	name = mc_alloc(size, 1, err);
+	if (name == NULL)
+		return false;
+	snprintf(name, size, "%s%s", MANIFEST_BY_COLUMN_NAME, matrix->data.name);
+	matrix->columns.name = name;
+	return true;
+}
+
 /* See h5ad.h. */
 bool
 h5ad_matrix_read(H5adFile *file, const char *name, uint64_t n_obs,
@@ -221,7 +245,8 @@ h5ad_matrix_read(H5adFile *file, const char *name, uint64_t n_obs,
 	if (object < 0)
 		ok = false;
 	else if (H5Iget_type(object) != H5I_DATASET || !is_null(object))
-		ok = h5ad_object_read(file, object, &expected, writer, out, err);
+		ok = h5ad_object_read(file, object, &expected, writer, out, err) &&
+			name_columns(out, err);
 	else if (strcmp(path, "X") != 0)
 		exists = false;
 	h5ad_handle_close(object);

@@ -78,7 +78,7 @@ h5ad_indptr_read(H5adFile *file, hid_t group, uint64_t n_lines,
 				 const char *line, uint64_t **indptr, McError *err)
 {
 	hid_t		dataset = h5ad_part_open(file, group, "indptr", err);
-	H5adSource	source = {dataset, NULL};
+	H5adSource	source = {.dataset = dataset};
 	H5adVector	vector;
 	uint64_t	n;
 	bool		ok;

@@ -239,7 +239,7 @@ static bool
 read_shape(H5adFile *file, uint64_t shape[2], McError *err)
 {
 	hid_t		dataset = h5ad_object_open(file, file->root, "shape", err);
-	H5adSource	source = {dataset, NULL};
+	H5adSource	source = {.dataset = dataset};
 	H5adVector	vector;
 	uint64_t	n;
 	bool		ok;

@@ -11,6 +11,9 @@
  * ascending order: so are the entries of a row, and duplicates keep the order
  * of the file.
  *
+ * Where backends can read data and indices as they lie in the file, they are
+ * described, too: a gene's entries are next to each other there.
+ *
  * Beyond the bound of memory there are the pointers of rows and columns, 12
  * more bytes a row, and what libhdf5 takes for a chunk of data and of indices.
  */
@@ -428,6 +431,66 @@ transpose_reset(Transpose *t)
 	mc_free(t);
 }
 
+/*
+ * Describe a dataset as it lies in the file; *readable = it is nothing that
+ * only libhdf5 can read.
+ */
+static bool
+locate_part(Transpose *t, const Part *part, ManifestArray *array,
+			const ManifestChunk **chunks, const void **compact,
+			size_t *compact_length, bool *readable, McError *err)
+{
+	H5adArray	found;
+
+	if (!h5ad_array_read(t->file, part->dataset, &found, err))
+		return h5ad_prefix(err, "%s", part->name);
+	*readable = found.array.layout != MANIFEST_STORED;
+	*array = found.array;
+	*chunks = found.chunks;
+	*compact = found.compact;
+	*compact_length = found.compact_length;
+	return true;
+}
+
+/*
+ * Describe the matrix as it lies in the file, by column.  Nothing depends on
+ * it, so what cannot be located, although it could be read, is no failure.
+ */
+static bool
+locate_columns(Transpose *t, H5adMatrix *out, McError *err)
+{
+	ManifestMatrixData *columns = &out->columns;
+	bool		data_readable = false;
+	bool		indices_readable = false;
+	McError		cause;
+
+	mc_error_init(&cause);
+	if (!locate_part(t, &t->data, &columns->data, &columns->data_chunks,
+					 &columns->data_compact, &columns->data_compact_length,
+					 &data_readable, &cause) ||
+		!locate_part(t, &t->indices, &columns->indices,
+					 &columns->indices_chunks, &columns->indices_compact,
+					 &columns->indices_compact_length, &indices_readable,
+					 &cause))
+	{
+		if (cause.code != MC_NO_MEMORY && cause.code != MC_IO)
+			return true;
+		*err = cause;
+		return false;
+	}
+	if (!data_readable || !indices_readable)
+		return true;
+	columns->kind = MANIFEST_CSR;
+	columns->flags = MANIFEST_BY_COLUMN;
+	columns->file_element = columns->data.element;
+	columns->n_rows = t->n_cols;
+	columns->n_cols = t->n_rows;
+	columns->nnz = t->nnz;
+	columns->indptr = t->starts;
+	t->starts = NULL;
+	return true;
+}
+
 /* An array of nnz elements that the manifest will hold. */
 static ManifestArray
 result_array(uint64_t nnz, ManifestElement element)
@@ -477,7 +540,8 @@ h5ad_columns_read(H5adFile *file, hid_t group, uint64_t n_rows,
 		data->nnz = t->nnz;
 		data->data = result_array(t->nnz, data->file_element);
 		data->indices = result_array(t->nnz, t->column_element);
-		ok = writer == NULL || transpose(t, writer, out, err);
+		ok = writer == NULL || (transpose(t, writer, out, err) &&
+								locate_columns(t, out, err));
 	}
 	transpose_reset(t);
 	return ok;

@@ -5,7 +5,8 @@
  * Numbers are read at once into types of ours (int64, double), which libhdf5
  * converts from any width and byte order.  Strings are read in slabs of whole
  * chunks, so that no chunk is decoded twice and the pointers that libhdf5
- * allocates for variable strings stay few.
+ * allocates for variable strings stay few; where there is a bound on their
+ * length, in small ones, so that it is seen in time.
  */
 #include "h5ad/internal.h"
 
@@ -16,6 +17,7 @@
 #include "codec/filter.h"
 
 #define SLAB_ROWS	65536		/* strings read at once, rounded to chunks */
+#define BOUNDED_ROWS 256		/* ... where there is a bound on the text */
 #define SLAB_BYTES	((size_t) 64 << 20)
 
 /* A source while it is read. */
@@ -26,7 +28,7 @@ typedef struct OpenSource
 	hid_t		dcpl;
 	H5adType	described;
 	H5D_layout_t layout;
-	bool		scalar;
+	int			rank;			/* 0: a single value */
 	uint64_t	n;
 } OpenSource;
 
@@ -72,40 +74,36 @@ h5ad_filters_check(H5adFile *file, hid_t dcpl, McError *err)
 	return true;
 }
 
-/* Length and whether it is a single value. */
+/* Number of elements and of dimensions. */
 static bool
 measure(H5adFile *file, const H5adSource *source, bool scalar_ok,
-		bool *scalar, uint64_t *n, McError *err)
+		int *rank, uint64_t *n, McError *err)
 {
 	hid_t		space = H5Dget_space(source->dataset);
 	H5S_class_t class = H5S_NO_CLASS;
-	int			rank = -1;
-	hsize_t		length = 1;
+	hssize_t	length = -1;
 
 	if (space >= 0)
 	{
 		class = H5Sget_simple_extent_type(space);
-		rank = H5Sget_simple_extent_ndims(space);
-		if (class == H5S_SIMPLE && rank == 1 &&
-			H5Sget_simple_extent_dims(space, &length, NULL) < 0)
-			class = H5S_NO_CLASS;
+		*rank = H5Sget_simple_extent_ndims(space);
+		length = H5Sget_simple_extent_npoints(space);
 	}
 	h5ad_handle_close(space);
-	if (class == H5S_NO_CLASS)
+	if (class == H5S_NO_CLASS || *rank < 0 || length < 0)
 		return h5ad_failed(file, err, "could not read its shape");
-	*scalar = class == H5S_SCALAR;
+	*n = (uint64_t) length;
 	if (class == H5S_NULL)
 	{
 		*n = 0;
 		return scalar_ok ||
 			mc_error(err, MC_UNSUPPORTED, "is an empty dataspace");
 	}
-	if (*scalar && !scalar_ok)
+	if (*rank == 0 && !scalar_ok)
 		return mc_error(err, MC_UNSUPPORTED, "is a single value");
-	if (!*scalar && rank != 1)
+	if (*rank > 1 && !source->flat)
 		return mc_error(err, MC_UNSUPPORTED, "is an array of %d dimensions",
-						rank);
-	*n = length;
+						*rank);
 	return true;
 }
 
@@ -114,9 +112,9 @@ bool
 h5ad_source_length(H5adFile *file, const H5adSource *source, bool scalar_ok,
 				   uint64_t *n, McError *err)
 {
-	bool		scalar;
+	int			rank;
 
-	return measure(file, source, scalar_ok, &scalar, n, err);
+	return measure(file, source, scalar_ok, &rank, n, err);
 }
 
 /* The type of the value in the file. */
@@ -155,7 +153,7 @@ open_source(H5adFile *file, const H5adSource *source, bool scalar_ok,
 	memset(open, 0, sizeof(*open));
 	open->source = source;
 	open->type = open->dcpl = -1;
-	if (!measure(file, source, scalar_ok, &open->scalar, &open->n, err))
+	if (!measure(file, source, scalar_ok, &open->rank, &open->n, err))
 		return false;
 	if (open->n > MANIFEST_MAX_ROWS + 1)	/* an indptr has one more */
 		return mc_error(err, MC_LIMIT, "has %llu values, more than %llu",
@@ -278,6 +276,10 @@ slab_rows(const OpenSource *open, size_t size)
 	hsize_t		chunk = 1;
 	uint64_t	rows;
 
+	if (open->rank > 1)
+		return open->n;			/* flat: all at once */
+	if (open->source->max_text > 0)
+		return open->n < BOUNDED_ROWS ? open->n : BOUNDED_ROWS;
 	if (open->layout == H5D_CHUNKED && H5Pget_chunk(open->dcpl, 1, &chunk) != 1)
 		chunk = 1;
 	rows = chunk >= SLAB_ROWS ? chunk : SLAB_ROWS / chunk * chunk;
@@ -296,10 +298,10 @@ read_slab(const OpenSource *open, hid_t type, uint64_t first, uint64_t n,
 	hid_t		space = H5Dget_space(open->source->dataset);
 	bool		ok = false;
 
-	*memory_space = open->scalar ? H5Screate(H5S_SCALAR) :
+	*memory_space = open->rank == 0 ? H5Screate(H5S_SCALAR) :
 		H5Screate_simple(1, &count, NULL);
 	if (space >= 0 && *memory_space >= 0)
-		ok = (open->scalar ||
+		ok = (open->rank != 1 ||
 			  H5Sselect_hyperslab(space, H5S_SELECT_SET, &start, NULL, &count,
 								  NULL) >= 0) &&
 			H5Dread(open->source->dataset, type, *memory_space, space,
@@ -356,6 +358,10 @@ read_slabs(H5adFile *file, const OpenSource *open, hid_t type, size_t size,
 				H5Dvlen_reclaim(type, space, H5P_DEFAULT, buffer);
 		}
 		h5ad_handle_close(space);
+		if (ok && open->source->max_text > 0 &&
+			out->text.length > open->source->max_text)
+			ok = mc_error(err, MC_LIMIT, "has more than %zu bytes of text",
+						  open->source->max_text);
 		if (!ok)
 			return false;
 	}

@@ -12,7 +12,8 @@
  *	   width, nulls one bit a value, offsets one more than strings, counts and
  *	   rank_starts by n_categories, chunk table 16 bytes a chunk.
  *	2. Every array's elements and every chunk's, in bytes, fit into 63 bits.
- *	3. The name of each matrix but the first is "obsm/" and what follows.
+ *	3. The name of each matrix but the first is "obsm/" and what follows, or
+ *	   "columns/" and the name of the first.
  *	4. Names do not overlap in total: their lengths with a NUL each add up to
  *	   names_length at most, so that no loop over them is quadratic.
  */
@@ -331,10 +332,10 @@ check_origin(const ManifestMatrixRecord *record, McError *err)
 {
 	bool		stored = record->data.layout == MANIFEST_STORED;
 
-	if ((record->flags & ~(uint32_t) MANIFEST_TRANSPOSED) != 0 ||
+	if (record->flags > MANIFEST_BY_COLUMN ||
 		(record->flags != 0 && record->kind != MANIFEST_CSR))
 		return refuse(err, "A matrix has unknown flags");
-	if (record->flags != 0 &&
+	if (record->flags == MANIFEST_TRANSPOSED &&
 		(!stored || record->indices.layout != MANIFEST_STORED))
 		return refuse(err, "A transposed matrix is not stored");
 	if (manifest_element_size(record->file_element) == 0 ||
@@ -343,16 +344,47 @@ check_origin(const ManifestMatrixRecord *record, McError *err)
 	return true;
 }
 
+/* Does the name of a matrix, which has been checked, begin so? */
+static bool
+name_begins(const CheckState *state, const ManifestMatrixRecord *record,
+			const char *prefix)
+{
+	return record->name_length > strlen(prefix) &&
+		memcmp(state->names + record->name_offset, prefix,
+			   strlen(prefix)) == 0;
+}
+
+/* The layer by column, which is the last matrix; layer has been checked. */
+static bool
+check_by_column(CheckState *state, const ManifestMatrixRecord *record,
+				const ManifestMatrixRecord *layer, McError *err)
+{
+	const char *name = state->names + record->name_offset;
+
+	if (!name_begins(state, record, MANIFEST_BY_COLUMN_NAME) ||
+		strcmp(name + strlen(MANIFEST_BY_COLUMN_NAME),
+			   state->names + layer->name_offset) != 0)
+		return refuse(err, "A matrix by column is not the layer");
+	if (record->n_rows != layer->n_cols || record->n_cols != layer->n_rows ||
+		record->nnz != layer->nnz || layer->flags != MANIFEST_TRANSPOSED)
+		return refuse(err, "The layer by column does not fit it");
+	return check_origin(record, err) && check_csr(state, record, err);
+}
+
 /* Matrix i. */
 static bool
 check_matrix(CheckState *state, const ManifestMatrixRecord *record,
-			 bool is_layer, McError *err)
+			 const ManifestMatrixRecord *layer, bool is_last, McError *err)
 {
+	bool		is_layer = record == layer;
+
 	if (!check_name(state, record->name_offset, record->name_length, err))
 		return false;
-	if (!is_layer && (record->name_length <= strlen("obsm/") ||
-					  memcmp(state->names + record->name_offset, "obsm/",
-							 strlen("obsm/")) != 0))
+	if (record->flags == MANIFEST_BY_COLUMN && !is_layer && is_last)
+		return check_by_column(state, record, layer, err);
+	if (record->flags == MANIFEST_BY_COLUMN)
+		return refuse(err, "A matrix by column is out of place");
+	if (!is_layer && !name_begins(state, record, "obsm/"))
 		return refuse(err, "A matrix beside the layer is not of obsm");
 	if (is_layer && record->kind == MANIFEST_NO_MATRIX)
 	{
@@ -388,6 +420,10 @@ manifest_check_directory(const ManifestHeader *header,
 	uint64_t	n_columns = manifest_n_columns(header);
 	uint64_t	var_index = (uint64_t) header->n_obs_columns + 1;
 
+	if (header->uns.length > MANIFEST_MAX_UNS)
+		return refuse(err, "uns is too long");
+	if (!check_section(&state, &header->uns, header->uns.length, 1, err))
+		return false;
 	for (uint64_t i = 0; i < n_columns; i++)
 	{
 		if (!check_column(&state, &columns[i],
@@ -397,7 +433,8 @@ manifest_check_directory(const ManifestHeader *header,
 	}
 	for (uint32_t i = 0; i < header->n_matrices; i++)
 	{
-		if (!check_matrix(&state, &matrices[i], i == 0, err))
+		if (!check_matrix(&state, &matrices[i], matrices,
+						  i + 1 == header->n_matrices, err))
 			return false;
 	}
 	for (uint32_t i = 0; i < header->n_skipped; i++)

@@ -26,7 +26,10 @@ manifest_n_columns(const ManifestHeader *header)
  */
 extern bool manifest_check_header(const ManifestHeader *header, McError *err);
 
-/* Check every record (invariants 1, 2, 5, 6, 9 of format.h). */
+/*
+ * Check every record and the section of uns (invariants 1, 2, 5, 6, 9, 10, 11
+ * of format.h).
+ */
 extern bool manifest_check_directory(const ManifestHeader *header,
 									 const ManifestColumnRecord *columns,
 									 const ManifestMatrixRecord *matrices,

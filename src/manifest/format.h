@@ -16,7 +16,8 @@
  *	| ManifestColumnRecord [obs]     |
  *	| ManifestColumnRecord var index |
  *	| ManifestColumnRecord [var]     |
- *	| ManifestMatrixRecord [matrices]| [0] is the layer, the others obsm
+ *	| ManifestMatrixRecord [matrices]| [0] is the layer, then obsm, and maybe
+ *	|                                | the layer by column
  *	| ManifestSkippedRecord [skipped]|
  *	| names                          | each string followed by a NUL
  *	+--------------------------------+ length
@@ -29,8 +30,8 @@
  *	   is a column of kind STRING without nulls.
  *	3. A code is -1 (missing) or below n_categories: checked at use.
  *	4. String offsets ascend from 0 to the length of the bytes: checked at use.
- *	5. A matrix has n_obs rows; indptr has n_obs + 1 numbers, ascending from 0
- *	   to nnz: checked at use.
+ *	5. A matrix has n_obs rows, the layer by column n_vars; indptr has one
+ *	   number more, ascending from 0 to nnz: checked at use.
  *	6. A chunked array has one table entry for each chunk of its grid,
  *	   row-major.  Addresses are absolute offsets into the h5ad file; that
  *	   they lie inside it is checked at use.
@@ -41,6 +42,11 @@
  *	   MANIFEST_BLOCK_BYTES and has the length that dims and element say.  Its
  *	   own checksum is 0: blocks holds one for each MANIFEST_BLOCK_BYTES of
  *	   it, checked at the first use of that block.
+ *	10. The layer by column is the last matrix.  It has the entries of the
+ *	   layer, whose transpose is STORED, where they lie in the h5ad file: that
+ *	   both say the same is not checked.
+ *	11. uns is at most MANIFEST_MAX_UNS bytes of text, meant to be JSON in
+ *	   UTF-8: checked by who parses it.
  */
 #ifndef MC_MANIFEST_FORMAT_H
 #define MC_MANIFEST_FORMAT_H
@@ -48,7 +54,7 @@
 #include <stdint.h>
 
 #define MANIFEST_MAGIC			"MCMANIF\n"
-#define MANIFEST_VERSION		2
+#define MANIFEST_VERSION		3
 #define MANIFEST_BYTE_ORDER		0x01020304u
 #define MANIFEST_DATA_START		4096
 #define MANIFEST_MAX_ROWS		((uint64_t) 0x7FFFFFFE)
@@ -57,6 +63,7 @@
 #define MANIFEST_NO_ADDRESS		UINT64_MAX
 #define MANIFEST_RANK_BLOCK		4096	/* rows in a block of a rank directory */
 #define MANIFEST_BLOCK_BYTES	65536	/* of a stored array, one checksum each */
+#define MANIFEST_MAX_UNS		((uint64_t) 1 << 24)	/* bytes */
 
 /* What tells one h5ad file from another, and from itself after a change. */
 typedef struct ManifestIdentity
@@ -233,29 +240,36 @@ typedef enum ManifestMatrixKind
 } ManifestMatrixKind;
 
 #define MANIFEST_TRANSPOSED		0x1 /* CSC in the file; its transpose is STORED */
+#define MANIFEST_BY_COLUMN		0x2 /* such a layer as it lies in the file: CSR
+									 * with a row for each column of it */
+
+#define MANIFEST_BY_COLUMN_NAME "columns/"	/* before the layer's name */
 
 typedef struct ManifestMatrixRecord
 {
-	uint64_t	name_offset;	/* "X", "raw/X", "layers/NAME", "obsm/NAME" */
+	uint64_t	name_offset;	/* "X", "raw/X", "layers/NAME", "obsm/NAME",
+								 * or one of the first three by column */
 	uint64_t	name_length;
 	uint32_t	kind;			/* ManifestMatrixKind */
-	uint32_t	flags;			/* MANIFEST_TRANSPOSED */
+	uint32_t	flags;			/* MANIFEST_TRANSPOSED, MANIFEST_BY_COLUMN */
 	uint32_t	file_element;	/* ManifestElement of the data in the file,
 								 * which a STORED array may have narrower, and
 								 * which decides how duplicates are summed */
 	uint32_t	reserved;
-	uint64_t	n_rows;			/* n_obs; 0 for NO_MATRIX */
-	uint64_t	n_cols;			/* n_vars for matrix 0; 0 for NO_MATRIX */
+	uint64_t	n_rows;			/* n_obs; 0 for NO_MATRIX; n_vars by column */
+	uint64_t	n_cols;			/* n_vars for matrix 0; 0 for NO_MATRIX; n_obs
+								 * by column */
 	uint64_t	nnz;			/* stored entries; 0 unless CSR */
 	ManifestSection indptr;		/* uint64[n_rows + 1]; CSR only */
 	ManifestArray data;			/* CSR: rank 1; DENSE: rank 2 */
 	ManifestArray indices;		/* CSR: rank 1, integers */
 } ManifestMatrixRecord;
 
-/* An element of obs, var or obsm that could not be read, and why. */
+/* An element of obs, var, obsm or uns that could not be read, and why. */
 typedef struct ManifestSkippedRecord
 {
-	uint64_t	name_offset;	/* "obs/NAME", "var/NAME", "obsm/NAME" */
+	uint64_t	name_offset;	/* "obs/NAME", "var/NAME", "obsm/NAME",
+								 * "uns/NAME/NAME" */
 	uint64_t	name_length;
 	uint64_t	reason_offset;	/* a clause: "has the encoding ..." */
 	uint64_t	reason_length;
@@ -278,9 +292,11 @@ typedef struct ManifestHeader
 	uint64_t	directory_offset;
 	uint64_t	directory_length;	/* records and names */
 	uint64_t	directory_checksum;	/* XXH3_64bits of the directory */
-	uint64_t	fingerprint[2];	/* of contents: obs, var, row pointers, shapes
-								 * and STORED arrays; the same for every copy
-								 * of a file */
+	ManifestSection uns;		/* JSON; length 0: the file has no uns */
+	uint64_t	fingerprint[2];	/* of contents: obs, var, row pointers, shapes,
+								 * STORED arrays and uns, all that queries are
+								 * answered from without the file; the same
+								 * for every copy of a file */
 	uint64_t	checksum;		/* XXH3_64bits of the header before it */
 } ManifestHeader;
 

@@ -110,6 +110,7 @@ describe_column(const Manifest *m, const ManifestColumnRecord *record,
 	column->n_values = record->n_values;
 	column->n_nulls = record->n_nulls;
 	column->n_categories = record->n_categories;
+	column->n_bytes = record->bytes.length;
 	column->min_integer = record->min_integer;
 	column->max_integer = record->max_integer;
 	column->min_float = record->min_float;
@@ -233,7 +234,7 @@ manifest_section(Manifest *m, const ManifestSection *section,
 							   (unsigned long long) section->length,
 							   (unsigned long long) section->offset);
 	}
-	/* the records are a private copy: only their view is const */
+	/* header and records are a private copy: only their view is const */
 	((ManifestSection *) section)->verified = 1;
 	return true;
 }
@@ -312,7 +313,6 @@ load_sections(Manifest *m, const ManifestColumnRecord *record,
 		if (!manifest_section(m, &record->bytes, "strings", &bytes, err))
 			return false;
 		column->bytes = bytes;
-		column->n_bytes = record->bytes.length;
 	}
 	return !has_codes || load_rank(m, record, column, &column->rank, err);
 }
@@ -346,6 +346,28 @@ const char *
 manifest_matrix_name(const Manifest *m, int i)
 {
 	return m->names + m->matrices[i].name_offset;
+}
+
+/* See reader.h. */
+int
+manifest_by_column(const Manifest *m)
+{
+	int			last = (int) m->header.n_matrices - 1;
+
+	return (m->matrices[last].flags & MANIFEST_BY_COLUMN) != 0 ? last : -1;
+}
+
+/* See reader.h. */
+bool
+manifest_uns(Manifest *m, const char **json, size_t *length, McError *err)
+{
+	const void *bytes;
+
+	if (!manifest_section(m, &m->header.uns, "uns", &bytes, err))
+		return false;
+	*json = bytes;
+	*length = (size_t) m->header.uns.length;
+	return true;
 }
 
 /* See reader.h. */
@@ -445,6 +467,8 @@ manifest_verify(Manifest *m, McError *err)
 {
 	const void *bytes;
 
+	if (!manifest_section(m, &m->header.uns, "uns", &bytes, err))
+		return false;
 	for (int i = -1; i < (int) m->header.n_obs_columns; i++)
 		if (!manifest_column_load(m, 0, i, err))
 			return false;

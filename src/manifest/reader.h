@@ -3,8 +3,8 @@
  *		Read a manifest, trusting nothing in it.
  *
  * manifest_open maps the file read-only, copies the directory into private
- * memory and checks its structure (invariants 1, 2, 5, 6, 8, 9 of format.h as
- * far as they need no section's bytes).  A section's checksum is checked the
+ * memory and checks its structure (invariants 1, 2, 5, 6 and 8 to 11 of
+ * format.h, as far as they need no section's bytes).  A section's checksum is checked the
  * first time that it is asked for, a STORED array's block by block.  Values
  * inside sections are checked where they are used, by the inline accessors
  * below.
@@ -49,12 +49,12 @@ typedef struct ManifestColumn
 	int64_t		max_integer;
 	double		min_float;
 	double		max_float;
+	uint64_t	n_bytes;		/* of bytes */
 	/* set by manifest_column_load; NULL before, or where the kind has none */
 	const void *values;
 	const uint8_t *nulls;
 	const uint64_t *offsets;	/* n_values + 1 or n_categories + 1 */
 	const char *bytes;
-	uint64_t	n_bytes;
 	ManifestRank rank;
 } ManifestColumn;
 
@@ -74,6 +74,16 @@ extern bool manifest_column_load(Manifest *m, int frame, int i, McError *err);
 /* Record of matrix i (0 is the layer), and its name (NUL-terminated). */
 extern const ManifestMatrixRecord *manifest_matrix(const Manifest *m, int i);
 extern const char *manifest_matrix_name(const Manifest *m, int i);
+
+/* Number of the matrix that is the layer by column, or -1. */
+extern int	manifest_by_column(const Manifest *m);
+
+/*
+ * uns as JSON, not NUL-terminated and not checked but for its checksum;
+ * *length = 0 if the file has none.
+ */
+extern bool manifest_uns(Manifest *m, const char **json, size_t *length,
+						 McError *err);
 
 /* Name and reason of skipped element i. */
 extern void manifest_skipped(const Manifest *m, int i, const char **name,

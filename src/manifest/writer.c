@@ -32,6 +32,7 @@ struct ManifestWriter
 	/* directory; records hold offsets into names */
 	bool		has_index[2];	/* [ManifestFrame] */
 	bool		has_matrix;
+	bool		has_columns;	/* the layer by column */
 	ManifestColumnRecord index[2];	/* [ManifestFrame] */
 	Pile		columns[2];		/* [ManifestFrame] of ManifestColumnRecord */
 	ManifestMatrixRecord matrix;	/* the layer */
@@ -421,7 +422,8 @@ make_matrix(ManifestWriter *w, const ManifestMatrixData *matrix,
 		matrix->file_element : matrix->data.element;
 	record->n_rows = matrix->n_rows;
 	record->n_cols = matrix->n_cols;
-	if (matrix->n_rows != w->header.n_obs)
+	if (matrix->n_rows != ((matrix->flags & MANIFEST_BY_COLUMN) != 0 ?
+						   w->header.n_vars : w->header.n_obs))
 	{
 		mc_error(err, MC_CORRUPT, "matrix has the wrong number of rows");
 		return mc_error_detail(err, "%llu rows, %llu observations.",
@@ -467,6 +469,9 @@ manifest_writer_add_matrix(ManifestWriter *w, const ManifestMatrixData *matrix,
 
 	if (matrix->kind == MANIFEST_NO_MATRIX)
 		return mc_error(err, MC_INVALID, "further matrix without data");
+	if (w->has_columns)
+		return mc_error(err, MC_INVALID, "matrix behind the layer by column");
+	w->has_columns = (matrix->flags & MANIFEST_BY_COLUMN) != 0;
 	if (!make_matrix(w, matrix, &record, err))
 		return mc_error_prefix(err, "%s", matrix->name);
 	return pile_add(&w->matrices, &record, 1, sizeof(record), err);
@@ -495,6 +500,18 @@ manifest_writer_add_skipped(ManifestWriter *w, const char *name,
 		add_name(w, reason, strlen(reason), &record.reason_offset,
 				 &record.reason_length, err) &&
 		pile_add(&w->skipped, &record, 1, sizeof(record), err);
+}
+
+/* See writer.h. */
+bool
+manifest_writer_set_uns(ManifestWriter *w, const char *json, size_t length,
+						McError *err)
+{
+	if (w->finished || w->header.uns.length > 0 || length == 0 ||
+		length > MANIFEST_MAX_UNS)
+		return mc_error(err, MC_INVALID, "second uns, or one of %zu bytes",
+						length);
+	return put_section(w, json, length, 1, &w->header.uns, err);
 }
 
 /* --- begin and finish --- */
@@ -597,6 +614,7 @@ manifest_writer_finish(ManifestWriter *w, McError *err)
 	w->finished = true;
 	done = manifest_output_pad(&w->output, err) &&
 		digest_add(w, shape, sizeof(shape), err) &&
+		digest_section(w, &w->header.uns, err) &&
 		collect_directory(w, &directory, err);
 	if (done)
 	{

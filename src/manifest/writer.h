@@ -44,7 +44,7 @@ typedef struct ManifestMatrixData
 {
 	const char *name;			/* "X", "layers/counts", "obsm/X_pca" */
 	ManifestMatrixKind kind;
-	uint32_t	flags;			/* MANIFEST_TRANSPOSED */
+	uint32_t	flags;			/* MANIFEST_TRANSPOSED, MANIFEST_BY_COLUMN */
 	ManifestElement file_element;	/* STORED only: of the data in the file */
 	uint64_t	n_rows;
 	uint64_t	n_cols;
@@ -81,7 +81,10 @@ extern bool manifest_writer_set_matrix(ManifestWriter *w,
 									   const ManifestMatrixData *matrix,
 									   McError *err);
 
-/* A further matrix: an element of obsm. */
+/*
+ * A further matrix: an element of obsm, or, as the last of all, the layer by
+ * column (flag MANIFEST_BY_COLUMN).
+ */
 extern bool manifest_writer_add_matrix(ManifestWriter *w,
 									   const ManifestMatrixData *matrix,
 									   McError *err);
@@ -108,6 +111,13 @@ extern bool manifest_writer_stored_close(ManifestStored *stored,
 
 extern bool manifest_writer_add_skipped(ManifestWriter *w, const char *name,
 										const char *reason, McError *err);
+
+/*
+ * uns as JSON, which is not looked at: length bytes, 1 to MANIFEST_MAX_UNS.
+ * Fails with INVALID if it is too long or not the first.
+ */
+extern bool manifest_writer_set_uns(ManifestWriter *w, const char *json,
+									size_t length, McError *err);
 
 /*
  * Write directory and header and sync.  The writer can only be closed after

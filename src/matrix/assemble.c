@@ -59,10 +59,11 @@ scan_indices(const int32_t *indices, size_t n, uint64_t n_cols)
 	return scan;
 }
 
-/* Raise the error for a row with an index that is no column. */
-static bool
-index_out_of_range(const Matrix *matrix, uint64_t row, const int32_t *indices,
-				   size_t n, uint64_t n_cols, McError *err)
+/* See internal.h. */
+bool
+matrix_index_out_of_range(const Matrix *matrix, uint64_t row,
+						  const int32_t *indices, size_t n, uint64_t n_cols,
+						  McError *err)
 {
 	size_t		i = 0;
 
@@ -165,8 +166,8 @@ matrix_assemble_row(Matrix *matrix, const MatrixColumns *columns,
 
 	*summed = false;
 	if (!scan.in_range)
-		return index_out_of_range(matrix, row, indices, n, columns->n_cols,
-								  err);
+		return matrix_index_out_of_range(matrix, row, indices, n,
+										 columns->n_cols, err);
 	*n_out = n;
 	if (columns->map != NULL)
 	{

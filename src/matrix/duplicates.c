@@ -100,9 +100,9 @@ real_from_bits(uint64_t bits)
 	return value;
 }
 
-/* The sum of the exact elements that n keys have in their lower halves. */
-static float
-sum_elements(const MatrixSource *source, const uint64_t *elements,
+/* See internal.h. */
+float
+matrix_sum_elements(const MatrixSource *source, const uint64_t *elements,
 			 const uint64_t *keys, size_t n)
 {
 	bool		is_signed = matrix_element_is_signed(source->array->element);
@@ -121,9 +121,9 @@ sum_elements(const MatrixSource *source, const uint64_t *elements,
 	return source->is_real ? matrix_canonical(real) : wide_round(sum);
 }
 
-/* One exact element as matrix_convert would have rounded it. */
-static float
-round_element(const MatrixSource *source, uint64_t bits)
+/* See internal.h. */
+float
+matrix_round_element(const MatrixSource *source, uint64_t bits)
 {
 	if (source->is_real)
 		return (float) real_from_bits(bits);
@@ -198,8 +198,8 @@ sum_row(Matrix *matrix, const MatrixColumns *columns, uint64_t row,
 		if (out == n_out || (uint64_t) out_indices[out] != column)
 			return row_changed(matrix, row, err);
 		if (end - i > 1)
-			out_values[out] = sum_elements(&matrix->data, elements, keys + i,
-										   end - i);
+			out_values[out] = matrix_sum_elements(&matrix->data, elements,
+												  keys + i, end - i);
 		out++;
 	}
 	return out == n_out || row_changed(matrix, row, err);
@@ -383,13 +383,13 @@ matrix_sum_nonzero(Matrix *matrix, const MatrixColumns *columns,
 			end++;
 		out_indices[out] = (int32_t) column;
 		if (end - i > 1)
-			out_values[out++] = sum_elements(&matrix->data, row, keys + i,
-											 end - i);
+			out_values[out++] = matrix_sum_elements(&matrix->data, row,
+													keys + i, end - i);
 		else
 		{
 			/* what rounds to zero is none, as without a map */
-			out_values[out] = round_element(&matrix->data,
-											row[(uint32_t) keys[i]]);
+			out_values[out] = matrix_round_element(&matrix->data,
+												   row[(uint32_t) keys[i]]);
 			out += out_values[out] != 0;
 		}
 	}

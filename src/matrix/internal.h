@@ -106,6 +106,14 @@ typedef struct MatrixOrder
 	size_t		same_capacity;
 } MatrixOrder;
 
+/* An entry of a column that was searched for. */
+typedef struct MatrixFound
+{
+	uint64_t	entry;			/* of data and indices */
+	uint32_t	distinct;		/* which distinct row */
+	uint32_t	column;			/* of the result */
+} MatrixFound;
+
 /* Memory of reads, kept between calls; of one matrix or shared by many. */
 struct MatrixWorkspace
 {
@@ -118,6 +126,11 @@ struct MatrixWorkspace
 	MatrixBuffer dense;			/* raw values of dense rows */
 	MatrixBuffer taken;			/* a bit for each column of the result */
 	MatrixBuffer lengths;		/* entries of each row */
+	MatrixBuffer looked_at;		/* indices of a block of entries ... */
+	MatrixFound *found;			/* owned; ... what was found there ... */
+	size_t		n_found;
+	size_t		found_capacity;
+	MatrixBuffer found_values;	/* ... and its values */
 	MatrixOrder order;
 	MatrixPlan	plan;
 	MatrixSpan *spans;			/* owned */
@@ -285,6 +298,11 @@ typedef struct MatrixColumns
 	uint64_t	n_out;
 } MatrixColumns;
 
+/* Raise the error for a row with an index that is no column. */
+extern bool matrix_index_out_of_range(const Matrix *matrix, uint64_t row,
+									  const int32_t *indices, size_t n,
+									  uint64_t n_cols, McError *err);
+
 /* Raise the error for a map that points outside the n_out result columns. */
 extern bool matrix_map_out_of_range(uint64_t n_out, McError *err);
 
@@ -337,6 +355,15 @@ extern bool matrix_sum_duplicates(Matrix *matrix, int fd,
 								  const MatrixTarget *target, McError *err);
 
 /*
+ * The sum of the exact elements that n keys have in their lower halves, in
+ * the order of the keys; and one element, rounded as matrix_convert rounds it.
+ */
+extern float matrix_sum_elements(const MatrixSource *source,
+								 const uint64_t *elements,
+								 const uint64_t *keys, size_t n);
+extern float matrix_round_element(const MatrixSource *source, uint64_t bits);
+
+/*
  * The entries of a dense row read exact, as matrix_assemble_nonzero makes
  * them of floats: what is not zero, sums of several columns rounded once.
  */
@@ -348,11 +375,29 @@ extern bool matrix_sum_nonzero(Matrix *matrix, const MatrixColumns *columns,
 
 /* --- sparse.c --- */
 
+/*
+ * The entries [begin, end) of a row.  Fails with INVALID, CORRUPT, and LIMIT
+ * if they are more than one call may read.
+ */
+extern bool matrix_row_bounds(const Matrix *matrix, uint64_t row,
+							  uint64_t *begin, uint64_t *end, McError *err);
+
 /* matrix_read_rows of a sparse matrix, rows ordered. */
 extern bool matrix_sparse_read_rows(Matrix *matrix, int fd,
 									const uint64_t *rows, size_t n,
 									const MatrixColumns *columns,
 									MatrixRows *out, McError *err);
+
+/* --- search.c --- */
+
+/*
+ * matrix_read_dense_at of a sparse matrix for at most MATRIX_FEW_COLUMNS
+ * columns, rows ordered and placed.
+ */
+extern bool matrix_search_columns(Matrix *matrix, int fd,
+								  const MatrixColumns *columns,
+								  const uint32_t *places, float *out,
+								  McError *err);
 
 /* --- dense.c --- */
 

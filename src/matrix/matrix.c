@@ -288,10 +288,13 @@ matrix_read_dense_at(Matrix *matrix, int fd, const uint64_t *rows, size_t n,
 		return false;
 	if (!mc_multiply(n, n_out * sizeof(float), &bytes) || bytes > SIZE_MAX)
 		return mc_error(err, MC_LIMIT, "too many values in one read");
-	if (matrix->record->kind != MANIFEST_DENSE)
+	if (matrix->record->kind != MANIFEST_DENSE &&
+		(n_out > MATRIX_FEW_COLUMNS || column_map == NULL))
 		return read_sparse_dense(matrix, fd, rows, n, places, &columns, out,
 								 err);
 	matrix_order_place(&matrix->work->order, places);
+	if (matrix->record->kind != MANIFEST_DENSE)
+		return matrix_search_columns(matrix, fd, &columns, places, out, err);
 	return matrix_dense_read_dense(matrix, fd, &columns, places, out, err);
 }
 

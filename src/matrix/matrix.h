@@ -105,9 +105,14 @@ extern bool matrix_read_rows(Matrix *matrix, int fd, const uint64_t *rows,
 							 size_t n, const int32_t *column_map,
 							 uint64_t n_out, MatrixRows *out, McError *err);
 
+/* So few columns of a sparse matrix are looked for among its indices. */
+#define MATRIX_FEW_COLUMNS	64
+
 /*
  * The same, dense: out holds n * n_out floats, row-major; columns that the
- * file does not have are set to 0.
+ * file does not have are set to 0.  Of a sparse matrix and at most
+ * MATRIX_FEW_COLUMNS columns, values are read of what is found of them only,
+ * in memory that does not depend on n.
  */
 extern bool matrix_read_dense(Matrix *matrix, int fd, const uint64_t *rows,
 							  size_t n, const int32_t *column_map,

@@ -13,7 +13,7 @@
 
 #define ENTRY_BYTES	(sizeof(int32_t) + sizeof(float))
 
-/* The entries [begin, end) of a row. */
+/* The entries [begin, end) of a row, however many. */
 static bool
 row_bounds(const Matrix *matrix, uint64_t row, uint64_t *begin, uint64_t *end,
 		   McError *err)
@@ -46,6 +46,16 @@ rows_too_long(const Matrix *matrix, size_t n, uint64_t entries, McError *err)
 						   matrix->limits.max_read_bytes);
 }
 
+/* See internal.h. */
+bool
+matrix_row_bounds(const Matrix *matrix, uint64_t row, uint64_t *begin,
+				  uint64_t *end, McError *err)
+{
+	return row_bounds(matrix, row, begin, end, err) &&
+		(*end - *begin <= matrix->limits.max_read_bytes / ENTRY_BYTES ||
+		 rows_too_long(matrix, 1, *end - *begin, err));
+}
+
 /* See matrix.h. */
 bool
 matrix_count_entries(const Matrix *matrix, const uint64_t *rows, size_t n,
@@ -57,10 +67,8 @@ matrix_count_entries(const Matrix *matrix, const uint64_t *rows, size_t n,
 		uint64_t	end = 0;
 
 		if (matrix->record->kind == MANIFEST_CSR &&
-			!row_bounds(matrix, rows[i], &begin, &end, err))
+			!matrix_row_bounds(matrix, rows[i], &begin, &end, err))
 			return false;
-		if (end - begin > matrix->limits.max_read_bytes / ENTRY_BYTES)
-			return rows_too_long(matrix, 1, end - begin, err);
 		counts[places != NULL ? places[i] : i] = (uint32_t) (end - begin);
 	}
 	return true;

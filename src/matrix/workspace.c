@@ -51,6 +51,8 @@ held_bytes(const MatrixWorkspace *work)
 	size_t		bytes = work->codec.scratch_capacity +
 		work->stored.capacity + work->spare.capacity + work->sort.capacity +
 		work->dense.capacity + work->exact_values.capacity +
+		work->looked_at.capacity + work->found_capacity * sizeof(MatrixFound) +
+		work->found_values.capacity +
 		work->exact_indices.capacity +
 		work->plan.pieces_capacity * sizeof(MatrixPiece) +
 		work->plan.groups_capacity * sizeof(MatrixGroup) +
@@ -77,6 +79,9 @@ matrix_workspace_trim(MatrixWorkspace *work, size_t max_bytes)
 	matrix_buffer_free(&work->dense);
 	matrix_buffer_free(&work->taken);
 	matrix_buffer_free(&work->lengths);
+	matrix_buffer_free(&work->looked_at);
+	mc_free(work->found);
+	matrix_buffer_free(&work->found_values);
 	matrix_buffer_free(&work->exact_values);
 	matrix_buffer_free(&work->exact_indices);
 	mc_free(work->order.keys);

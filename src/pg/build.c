@@ -50,6 +50,7 @@ typedef struct Slot
 	int			file_fd;		/* -1: not open */
 	int			manifest_fd;	/* -1: not open */
 	bool		in_memory;		/* manifest_fd has no name */
+	bool		without_uns;	/* reading it has failed once */
 	bool		has_temporary;	/* a file of this name exists: */
 	char		temporary[MAXPGPATH];
 	ManifestIdentity identity;	/* of the h5ad file before the build */
@@ -128,7 +129,7 @@ take_slot(MappedcollBuildQueue *queue, MappedcollBuild *build)
 		return NULL;
 	}
 	slot->file_fd = slot->manifest_fd = -1;
-	slot->has_temporary = false;
+	slot->has_temporary = slot->without_uns = false;
 	mappedcoll_program_init(&slot->program);
 	mc_error_init(&slot->directory_error);
 	slot->build = build;
@@ -193,7 +194,8 @@ start_slot(MappedcollBuildQueue *queue, Slot *slot)
 	mappedcoll_identity(&st, &slot->identity);
 	open_output(queue, slot);
 	mappedcoll_program_start(&slot->program, build->group, build->matrix,
-							 slot->file_fd, slot->manifest_fd);
+							 !slot->without_uns, slot->file_fd,
+							 slot->manifest_fd);
 }
 
 /* ---------------------------------------------------------------- finish */
@@ -274,6 +276,23 @@ try_in_memory(MappedcollBuildQueue *queue, Slot *slot)
 	return true;
 }
 
+/*
+ * Did the program fail on uns, which nobody needs to read cells?  Then it
+ * does without.
+ */
+static bool
+try_without_uns(MappedcollBuildQueue *queue, Slot *slot)
+{
+	if (slot->without_uns || !mappedcoll_program_failed_at_uns(&slot->program))
+		return false;
+	elog(DEBUG1, "file \"%s\": uns is left out: %s",
+		 slot->build->request->path, slot->program.error.message);
+	slot->without_uns = true;
+	close_files(slot);
+	start_slot(queue, slot);
+	return true;
+}
+
 /* The program of a slot has ended: take its result, or raise its error. */
 static void
 finish_slot(MappedcollBuildQueue *queue, Slot *slot)
@@ -283,7 +302,7 @@ finish_slot(MappedcollBuildQueue *queue, Slot *slot)
 	check_unchanged(slot);
 	if (!mappedcoll_program_succeeded(&slot->program))
 	{
-		if (try_in_memory(queue, slot))
+		if (try_in_memory(queue, slot) || try_without_uns(queue, slot))
 			return;
 		mappedcoll_program_raise(&slot->program, build->request->path);
 	}

@@ -7,18 +7,27 @@
  * one: an obs value then goes through the type's input function, so that for
  * instance an enum, a date or a numeric works, and what cannot be converted
  * is an error of that type.
+ *
+ * A column of codes has few values and many rows: the value of a code is
+ * verified, converted and made once for a file, when a row first has it, and
+ * kept as long as there is room.
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 
-#include "base/number.h"
+#include "collection/predicate.h"
 #include "pg/column.h"
 #include "pg/element.h"
 #include "pg/errors.h"
 #include "pg/values.h"
+
+#define CACHE_BYTES		(32 * 1024 * 1024)	/* of values, all columns */
+#define MIN_CACHE_BYTES	(64 * 1024) /* ... one column, in any case */
 
 /* See column.h. */
 Oid
@@ -91,7 +100,6 @@ prepare_obs(MappedcollOpened *opened, MappedcollColumn *column,
 			const char *source, const char *name)
 {
 	int			number = collection_find_column(opened->collection, source);
-	Oid			natural;
 
 	if (number < 0)
 		ereport(ERROR,
@@ -103,16 +111,10 @@ prepare_obs(MappedcollOpened *opened, MappedcollColumn *column,
 				 errhint("Drop the column, make the collection anew, or say by "
 						 "an option of the column (obs, gene or obsm) what it "
 						 "shows.")));
-	natural = mappedcoll_obs_type(collection_column(opened->collection,
-													number)->type);
-	column->convert = column->typid != natural && column->typid != TEXTOID;
-	if (column->convert)
-	{
-		Oid			input;
-
-		getTypeInputInfo(column->typid, &input, &column->ioparam);
-		fmgr_info(input, &column->input);
-	}
+	mappedcoll_conversion_prepare(&column->conversion,
+								  collection_column(opened->collection,
+													number)->type,
+								  column->typid, column->typmod);
 	return number;
 }
 
@@ -165,6 +167,10 @@ mappedcoll_columns_prepare(MappedcollOpened *opened, TupleDesc desc,
 		column->field = shown->field;
 		column->typid = att->atttypid;
 		column->typmod = att->atttypmod;
+		column->typlen = att->attlen;
+		column->typbyval = att->attbyval;
+		column->context = CurrentMemoryContext;
+		column->max_cached = Max(CACHE_BYTES / n, MIN_CACHE_BYTES);
 		check_field_type(shown->field, NameStr(att->attname), att->atttypid);
 		if (shown->field == MAPPEDCOLL_X)
 			want->dense = true;
@@ -181,52 +187,6 @@ mappedcoll_columns_prepare(MappedcollOpened *opened, TupleDesc desc,
 										  want);
 	}
 	return columns;
-}
-
-/* An obs value as a C string in the database's encoding. */
-static char *
-value_cstring(const CollectionColumn *column, const CollectionValue *value)
-{
-	char		number[MC_NUMBER_LENGTH];
-
-	switch (column->type)
-	{
-		case COLLECTION_BOOLEAN:
-			return pstrdup(value->boolean ? "true" : "false");
-		case COLLECTION_INTEGER:
-			mc_format_integer(value->integer, number);
-			return pstrdup(number);
-		case COLLECTION_FLOAT:
-			mc_format_double(value->real, number);
-			return pstrdup(number);
-		default:
-			return mappedcoll_cstring(value->text, value->length);
-	}
-}
-
-/* An obs value as the SQL column's type. */
-static Datum
-value_datum(MappedcollColumn *column, const CollectionColumn *source,
-			const CollectionValue *value)
-{
-	if (column->convert)
-		return InputFunctionCall(&column->input, value_cstring(source, value),
-								 column->ioparam, column->typmod);
-	if (column->typid == TEXTOID)
-	{
-		if (source->type == COLLECTION_TEXT)
-			return mappedcoll_text(value->text, value->length);
-		return CStringGetTextDatum(value_cstring(source, value));
-	}
-	switch (source->type)
-	{
-		case COLLECTION_BOOLEAN:
-			return BoolGetDatum(value->boolean);
-		case COLLECTION_INTEGER:
-			return Int64GetDatum(value->integer);
-		default:
-			return Float8GetDatum(value->real);
-	}
 }
 
 /* What an error in converting a value is about. */
@@ -265,43 +225,246 @@ convert_value(MappedcollOpened *opened, int file, MappedcollColumn *column,
 	callback.arg = &context;
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
-	result = source != NULL ? value_datum(column, source, value) :
+	result = source != NULL ?
+		mappedcoll_conversion_datum(&column->conversion, value) :
 		mappedcoll_text(value->text, value->length);
 	error_context_stack = callback.previous;
 	return result;
 }
 
-/* Value of an obs column, or of obs_names. */
+/* Value of an obs column, or of obs_names, at a row of the present file. */
 static bool
-obs_value(MappedcollOpened *opened, MappedcollColumn *column,
-		  uint64 row_index, Datum *result)
+obs_value(MappedcollOpened *opened, MappedcollColumn *column, uint64 row,
+		  Datum *result)
 {
 	Collection *collection = opened->collection;
 	const CollectionColumn *source = NULL;
 	CollectionValue value;
-	uint64		row;
-	int			file;
 	bool		ok;
 	McError		err;
 
-	collection_locate_row(collection, row_index, &file, &row);
 	mc_error_init(&err);
 	value.is_null = false;
 	if (column->field == MAPPEDCOLL_OBS_NAME)
-		ok = collection_obs_name(collection, file, row, &value.text,
+		ok = collection_obs_name(collection, column->file, row, &value.text,
 								 &value.length, &err);
 	else
 	{
 		source = collection_column(collection, column->number);
-		ok = collection_value(collection, column->number, file, row, &value,
-							  &err);
+		ok = collection_value(collection, column->number, column->file, row,
+							  &value, &err);
 	}
 	if (!ok)
-		mappedcoll_fail(opened, file, &err);
+		mappedcoll_fail(opened, column->file, &err);
 	if (value.is_null)
 		return false;
-	*result = convert_value(opened, file, column, source, &value);
+	*result = convert_value(opened, column->file, column, source, &value);
 	return true;
+}
+
+/* How the values of a column lie in the file of its source. */
+static MappedcollLie
+column_lie(MappedcollOpened *opened, const MappedcollColumn *column)
+{
+	bool		natural = false;
+
+	if (column->source == NULL)
+		return MAPPEDCOLL_LIE_NOWHERE;
+	if (column->field == MAPPEDCOLL_OBS)
+		natural = column->typid ==
+			mappedcoll_obs_type(collection_column(opened->collection,
+												  column->number)->type);
+	switch (column->source->kind)
+	{
+		case MANIFEST_DICTIONARY:
+			return MAPPEDCOLL_LIE_CODES;
+		case MANIFEST_BOOLEAN:
+			return natural && column->typid == BOOLOID ?
+				MAPPEDCOLL_LIE_BOOLEANS : MAPPEDCOLL_LIE_CODES;
+		case MANIFEST_INTEGER:
+			if (natural && column->typid == INT8OID)
+				return MAPPEDCOLL_LIE_INTEGERS;
+			/* FALLTHROUGH */
+		case MANIFEST_FLOAT:
+			return natural && column->typid == FLOAT8OID ?
+				MAPPEDCOLL_LIE_REALS : MAPPEDCOLL_LIE_OTHERWISE;
+		case MANIFEST_STRING:
+			return column->typid == TEXTOID ? MAPPEDCOLL_LIE_STRINGS :
+				MAPPEDCOLL_LIE_OTHERWISE;
+	}
+	return MAPPEDCOLL_LIE_OTHERWISE;
+}
+
+/* Keep n bytes more; forgets all that is kept where that is too much. */
+static void
+reserve_cache(MappedcollColumn *column, Size n)
+{
+	if (column->cache != NULL && column->cached + n > column->max_cached)
+	{
+		MemoryContextDelete(column->cache);
+		column->cache = NULL;
+		column->file_values = NULL;
+		column->file_made = NULL;
+		column->values = NULL;
+		column->made = NULL;
+		column->cached = 0;
+	}
+	if (column->cache == NULL)
+		column->cache = AllocSetContextCreate(column->context,
+											  "mappedcoll values",
+											  ALLOCSET_DEFAULT_SIZES);
+	column->cached += n;
+}
+
+/*
+ * Find or make the room for the values of the present file's codes.  False if
+ * there are too many of them.
+ */
+static bool
+prepare_values(MappedcollOpened *opened, MappedcollColumn *column)
+{
+	Size		n = (Size) column->source->n_categories;
+	Size		for_files = (sizeof(Datum *) + sizeof(bool *)) *
+		(Size) opened->n_files;
+
+	if (n > column->max_cached / (4 * (sizeof(Datum) + sizeof(bool))))
+		return false;
+	reserve_cache(column, n * (sizeof(Datum) + sizeof(bool)));
+	if (column->file_values == NULL)
+	{
+		column->file_values =
+			MemoryContextAllocZero(column->cache,
+								   sizeof(Datum *) * opened->n_files);
+		column->file_made =
+			MemoryContextAllocZero(column->cache,
+								   sizeof(bool *) * opened->n_files);
+		column->cached += for_files;
+	}
+	column->values = MemoryContextAlloc(column->cache,
+										sizeof(Datum) * Max(n, 1));
+	column->made = MemoryContextAllocZero(column->cache,
+										  sizeof(bool) * Max(n, 1));
+	column->file_values[column->file] = column->values;
+	column->file_made[column->file] = column->made;
+	return true;
+}
+
+/* Value of a row with a code that no row before had. */
+static bool
+make_code_value(MappedcollOpened *opened, MappedcollColumn *column,
+				uint64 row, int64 code, Datum *result)
+{
+	Size		size;
+
+	if (!obs_value(opened, column, row, result))
+		return false;
+	if (column->values == NULL && !prepare_values(opened, column))
+		return true;
+	size = column->typbyval ? 0 :
+		datumGetSize(*result, column->typbyval, column->typlen);
+	if (column->cached + size > column->max_cached)
+	{
+		/* another time, with room for it, or never */
+		if (size <= column->max_cached / 4)
+		{
+			reserve_cache(column, size);
+			column->cached -= size;
+		}
+		return true;
+	}
+	if (!column->typbyval)
+	{
+		MemoryContext old = MemoryContextSwitchTo(column->cache);
+
+		*result = datumCopy(*result, column->typbyval, column->typlen);
+		column->cached += size + sizeof(void *);
+		MemoryContextSwitchTo(old);
+	}
+	column->values[code] = *result;
+	column->made[code] = true;
+	return true;
+}
+
+/* Come to the file of a row. */
+static void
+enter_file(MappedcollOpened *opened, MappedcollColumn *column,
+		   uint64 row_index)
+{
+	Collection *collection = opened->collection;
+	int			number = column->field == MAPPEDCOLL_OBS ? column->number :
+		collection_n_columns(collection);
+	uint64		row;
+	McError		err;
+
+	column->n_rows = 0;			/* in case of an error */
+	collection_locate_row(collection, row_index, &column->file, &row);
+	column->first = row_index - row;
+	column->values = NULL;
+	column->made = NULL;
+	if (column->field == MAPPEDCOLL_OBS ||
+		column->field == MAPPEDCOLL_OBS_NAME)
+	{
+		mc_error_init(&err);
+		while (!collection_file_column(collection, number, column->file,
+									   &column->source, &err))
+			mappedcoll_fail(opened, column->file, &err);
+		column->lie = column_lie(opened, column);
+		if (column->lie == MAPPEDCOLL_LIE_CODES &&
+			column->file_values != NULL)
+		{
+			column->values = column->file_values[column->file];
+			column->made = column->file_made[column->file];
+		}
+	}
+	column->n_rows = collection_file_start(collection, column->file + 1) -
+		column->first;
+}
+
+/* Value of an obs column, or of obs_names. */
+static bool
+lying_value(MappedcollOpened *opened, MappedcollColumn *column, uint64 row,
+			Datum *result)
+{
+	const ManifestColumn *source = column->source;
+	int64		code;
+
+	switch (column->lie)
+	{
+		case MAPPEDCOLL_LIE_NOWHERE:
+			return false;
+		case MAPPEDCOLL_LIE_CODES:
+			code = manifest_code(source, row);
+			if (code == -1)
+				return false;
+			if (code >= 0 && column->made != NULL && column->made[code])
+			{
+				*result = column->values[code];
+				return true;
+			}
+			return make_code_value(opened, column, row, code, result);
+		case MAPPEDCOLL_LIE_BOOLEANS:
+			code = manifest_code(source, row);
+			if (code < -1)
+				return obs_value(opened, column, row, result);
+			*result = BoolGetDatum(code == 1);
+			return code >= 0;
+		case MAPPEDCOLL_LIE_INTEGERS:
+			if (manifest_is_null(source, row))
+				return false;
+			*result = Int64GetDatum(manifest_integer(source, row));
+			return true;
+		case MAPPEDCOLL_LIE_REALS:
+			if (manifest_is_null(source, row))
+				return false;
+			*result = Float8GetDatum(source->kind == MANIFEST_INTEGER ?
+									 (double) manifest_integer(source, row) :
+									 manifest_float(source, row));
+			return true;
+		case MAPPEDCOLL_LIE_STRINGS:
+		case MAPPEDCOLL_LIE_OTHERWISE:
+			break;
+	}
+	return obs_value(opened, column, row, result);
 }
 
 /* See column.h. */
@@ -310,8 +473,6 @@ mappedcoll_column_value(MappedcollOpened *opened, MappedcollColumn *column,
 						MappedcollFetch *fetch, int i, uint64 row_index,
 						Datum *value)
 {
-	uint64		row;
-	int			file;
 	float		number;
 
 	switch (column->field)
@@ -320,12 +481,16 @@ mappedcoll_column_value(MappedcollOpened *opened, MappedcollColumn *column,
 			*value = Int64GetDatum((int64) row_index);
 			return true;
 		case MAPPEDCOLL_FILE_INDEX:
-			collection_locate_row(opened->collection, row_index, &file, &row);
-			*value = Int32GetDatum(file);
-			return true;
 		case MAPPEDCOLL_OBS_NAME:
 		case MAPPEDCOLL_OBS:
-			return obs_value(opened, column, row_index, value);
+			/* unsigned: a row before the file is as far away as any */
+			if (row_index - column->first >= column->n_rows)
+				enter_file(opened, column, row_index);
+			if (column->field != MAPPEDCOLL_FILE_INDEX)
+				return lying_value(opened, column, row_index - column->first,
+								   value);
+			*value = Int32GetDatum(column->file);
+			return true;
 		case MAPPEDCOLL_X:
 			*value = mappedcoll_fetch_dense(fetch, i, column->typid);
 			return true;

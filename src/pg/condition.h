@@ -19,6 +19,7 @@
 #include "nodes/pathnodes.h"
 
 #include "pg/opened.h"
+#include "pg/rowset.h"
 
 #define MAPPEDCOLL_BLOCK_ROWS	4096	/* rows of one block at most */
 
@@ -43,9 +44,9 @@ typedef enum MappedcollConditionClass
 } MappedcollConditionClass;
 
 /*
- * Class of a clause on a foreign table whose Vars have number varno; other
- * relations' Vars make it NONE.  With mappedcoll.enable_pushdown off,
- * everything is NONE.
+ * Class of a clause on a foreign table whose Vars have number varno; Vars of
+ * other relations count as known, as they are parameters when it is executed.
+ * With mappedcoll.enable_pushdown off, everything is NONE.
  */
 extern MappedcollConditionClass
 			mappedcoll_condition_class(PlannerInfo *root, Index varno,
@@ -66,6 +67,14 @@ extern MappedcollConditions *
 
 /* Forget results: parameters may have other values now. */
 extern void mappedcoll_conditions_restart(MappedcollConditions *conditions);
+
+/*
+ * The rows outside of which no row can pass, as far as comparisons of
+ * row_index say; NULL: they say nothing.  In the current memory context.
+ */
+extern MappedcollRowSet *
+			mappedcoll_conditions_rows(MappedcollConditions *conditions,
+									   ExprContext *econtext);
 
 /* Can no row of a file pass, as far as its manifest says? */
 extern bool mappedcoll_conditions_prune(MappedcollConditions *conditions,

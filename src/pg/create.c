@@ -9,10 +9,7 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "access/sysattr.h"
 #include "catalog/dependency.h"
-#include "catalog/heap.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_foreign_server.h"
@@ -23,8 +20,6 @@
 #include "foreign/foreign.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "nodes/value.h"
-#include "parser/scansup.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -32,7 +27,7 @@
 #include "utils/varlena.h"
 
 #include "pg/arguments.h"
-#include "pg/column.h"
+#include "pg/definition.h"
 #include "pg/element.h"
 #include "pg/expand.h"
 #include "pg/manifests.h"
@@ -45,15 +40,13 @@
 PG_FUNCTION_INFO_V1(mappedcoll_create_collection);
 
 /* Names and columns of the tables being made. */
-typedef struct Definition
+typedef struct Creation
 {
 	char	   *schema;
 	char	   *table;
 	char	   *partition;
-	List	   *names;			/* char *: of the columns so far */
-	StringInfoData columns;		/* for the partitioned table */
-	StringInfoData foreign_columns; /* for the foreign table */
-} Definition;
+	MappedcollDefinition def;
+} Creation;
 
 /* Elements of a text array argument as C strings. */
 static List *
@@ -82,121 +75,6 @@ text_list(FunctionCallInfo fcinfo, int i, const char *name)
 	return list;
 }
 
-/* Is a column name taken, by a column or by PostgreSQL itself? */
-static bool
-name_is_taken(Definition *def, const char *name)
-{
-	ListCell   *lc;
-
-	if (name[0] == '\0' || SystemAttributeByName(name) != NULL)
-		return true;
-	foreach(lc, def->names)
-		if (strcmp(lfirst(lc), name) == 0)
-			return true;
-	return false;
-}
-
-/*
- * A free column name for an element of the files: its own, cut to a name's
- * length; with the prefix if that is taken, and with a number if need be.
- */
-static char *
-choose_name(Definition *def, const char *source, const char *prefix)
-{
-	char	   *name = pstrdup(source);
-	char		suffix[16];
-
-	truncate_identifier(name, strlen(name), false);
-	if (!name_is_taken(def, name) && !mappedcoll_is_field_name(name))
-		return name;
-	for (int i = 1;; i++)
-	{
-		char	   *full = psprintf("%s_%s", prefix, source);
-		int			room;
-
-		suffix[0] = '\0';
-		if (i > 1)
-			snprintf(suffix, sizeof(suffix), "_%d", i);
-		room = NAMEDATALEN - 1 - (int) strlen(suffix);
-		room = pg_mbcliplen(full, (int) strlen(full), room);
-		name = psprintf("%.*s%s", room, full, suffix);
-		if (!name_is_taken(def, name))
-			return name;
-	}
-}
-
-/* Add a column; option and source say what it shows. */
-static void
-add_column(Definition *def, const char *name, Oid typid, const char *option,
-		   const char *source)
-{
-	/* qualified where a type of that name stands before it in search_path */
-	const char *type = format_type_be(typid);
-	const char *comma = def->names == NIL ? "" : ", ";
-
-	if (list_length(def->names) >= MaxHeapAttributeNumber)
-		ereport(ERROR,
-				(errcode(ERRCODE_TOO_MANY_COLUMNS),
-				 errmsg("a collection can have at most %d columns",
-						MaxHeapAttributeNumber),
-				 errhint("Name fewer genes, or write a foreign table with the "
-						 "columns that you need by hand.")));
-	appendStringInfo(&def->columns, "%s%s %s", comma, quote_identifier(name),
-					 type);
-	appendStringInfo(&def->foreign_columns, "%s%s %s OPTIONS (%s %s)", comma,
-					 quote_identifier(name), type, option,
-					 quote_literal_cstr(source));
-	def->names = lappend(def->names, unconstify(char *, name));
-}
-
-/* Add a column for a fixed field. */
-static void
-add_field(Definition *def, MappedcollField field, Oid type)
-{
-	const char *name = mappedcoll_field_name(field);
-
-	add_column(def, name, type, "field", name);
-}
-
-/* Add a column for an element of the files; a NOTICE if it is renamed. */
-static void
-add_element(Definition *def, const char *what, const char *source,
-			Oid type)
-{
-	char	   *name = choose_name(def, source, what);
-
-	if (strcmp(name, source) != 0)
-		ereport(NOTICE,
-				(errmsg("%s \"%s\" becomes column \"%s\"", what, source,
-						name)));
-	add_column(def, name, type, what, source);
-}
-
-/* Add the obs columns of all files. */
-static void
-add_obs(Definition *def, MappedcollOpened *opened)
-{
-	int			n = collection_n_columns(opened->collection);
-
-	for (int i = 0; i < n; i++)
-	{
-		const CollectionColumn *column =
-			collection_column(opened->collection, i);
-		MappedcollTextContext context = {"name of obs column", 0, NULL};
-		Datum		name;
-		int			file = 0;
-
-		while (column->file_column[file] < 0)
-			file++;
-		context.number = (uint64) column->file_column[file];
-		context.path = opened->options->files[file];
-		name = mappedcoll_text_of(column->name, strlen(column->name),
-								  &context);
-		add_element(def, "obs", TextDatumGetCString(name),
-					mappedcoll_obs_type(column->type));
-	}
-}
-
 /* Is a string in a list of C strings? */
 static bool
 list_has_string(List *list, const char *string)
@@ -211,7 +89,7 @@ list_has_string(List *list, const char *string)
 
 /* Add the columns of genes, each once. */
 static void
-add_genes(Definition *def, MappedcollOpened *opened, List *genes)
+add_genes(MappedcollDefinition *def, MappedcollOpened *opened, List *genes)
 {
 	List	   *added = NIL;
 	ListCell   *lc;
@@ -225,7 +103,7 @@ add_genes(Definition *def, MappedcollOpened *opened, List *genes)
 		(void) mappedcoll_find_gene(opened,
 									pg_server_to_any(gene, strlen(gene),
 													 PG_UTF8));
-		add_element(def, "gene", gene, FLOAT4OID);
+		mappedcoll_define_element(def, "gene", gene, FLOAT4OID);
 		added = lappend(added, gene);
 	}
 }
@@ -269,7 +147,7 @@ report_skipped_obsm(MappedcollOpened *opened, const char *name)
 
 /* Add the columns of obsm elements, each once. */
 static void
-add_obsm(Definition *def, MappedcollOpened *opened, List *elements)
+add_obsm(MappedcollDefinition *def, MappedcollOpened *opened, List *elements)
 {
 	List	   *added = NIL;
 	ListCell   *lc;
@@ -284,7 +162,7 @@ add_obsm(Definition *def, MappedcollOpened *opened, List *elements)
 		utf8 = pg_server_to_any(name, strlen(name), PG_UTF8);
 		mappedcoll_check_obsm(opened, utf8);
 		report_skipped_obsm(opened, utf8);
-		add_element(def, "obsm", name, FLOAT4ARRAYOID);
+		mappedcoll_define_element(def, "obsm", name, FLOAT4ARRAYOID);
 		added = lappend(added, name);
 	}
 }
@@ -318,42 +196,24 @@ report_cut_names(text *name, List *parts)
 
 /* Split the name of the collection; raises an error if it is taken. */
 static void
-choose_tables(Definition *def, text *name)
+choose_tables(Creation *creation, text *name)
 {
 	List	   *parts = textToQualifiedNameList(name);
 	RangeVar   *range = makeRangeVarFromNameList(parts);
 	Oid			namespace = RangeVarGetCreationNamespace(range);
 
 	report_cut_names(name, parts);
-	def->schema = get_namespace_name(namespace);
-	def->table = range->relname;
+	creation->schema = get_namespace_name(namespace);
+	creation->table = range->relname;
 	if (!mappedcoll_may_create_in(namespace, GetUserId()))
-		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_SCHEMA, def->schema);
-	if (OidIsValid(get_relname_relid(def->table, namespace)))
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_SCHEMA, creation->schema);
+	if (OidIsValid(get_relname_relid(creation->table, namespace)))
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_TABLE),
-				 errmsg("relation \"%s\" already exists", def->table)));
+				 errmsg("relation \"%s\" already exists", creation->table)));
 	/* another one where that of a renamed collection has the name */
-	def->partition = ChooseRelationName(range->relname, NULL, "h5ad",
+	creation->partition = ChooseRelationName(range->relname, NULL, "h5ad",
 										namespace, false);
-}
-
-/* The files option: an array literal, quoted for SQL. */
-static char *
-files_literal(const MappedcollOptions *options)
-{
-	Datum	   *elements = palloc(sizeof(Datum) * options->n_files);
-	ArrayType  *array;
-	Oid			output;
-	bool		varlena;
-
-	for (int i = 0; i < options->n_files; i++)
-		elements[i] = CStringGetTextDatum(options->files[i]);
-	array = construct_array(elements, options->n_files, TEXTOID, -1, false,
-							TYPALIGN_INT);
-	getTypeOutputInfo(TEXTARRAYOID, &output, &varlena);
-	return quote_literal_cstr(OidOutputFunctionCall(output,
-													PointerGetDatum(array)));
 }
 
 /* Run one statement of DDL. */
@@ -382,52 +242,56 @@ depend_on_server(Oid relid)
 	recordDependencyOn(&table, &server, DEPENDENCY_NORMAL);
 }
 
+/*
+ * ANALYZE has nothing to say of vectors, and would read them: leave them out.
+ */
+static void
+leave_out_vectors(const char *table, List *vectors)
+{
+	StringInfoData statement;
+	ListCell   *lc;
+
+	if (vectors == NIL)
+		return;
+	initStringInfo(&statement);
+	appendStringInfo(&statement, "ALTER TABLE %s", table);
+	foreach(lc, vectors)
+		appendStringInfo(&statement, "%s ALTER COLUMN %s SET STATISTICS 0",
+						 foreach_current_index(lc) > 0 ? "," : "",
+						 quote_identifier(lfirst(lc)));
+	run(statement.data);
+	pfree(statement.data);
+}
+
 /* Create the tables; returns the OID of the partitioned one. */
 static Oid
-create_tables(Definition *def, const MappedcollOptions *options)
+create_tables(Creation *creation, const MappedcollOptions *options)
 {
-	char	   *table = pstrdup(quote_qualified_identifier(def->schema,
-														   def->table));
-	char	   *partition = pstrdup(quote_qualified_identifier(def->schema,
-															   def->partition));
+	char	   *table = pstrdup(quote_qualified_identifier(creation->schema,
+														   creation->table));
+	char	   *partition =
+		pstrdup(quote_qualified_identifier(creation->schema,
+										   creation->partition));
+	MappedcollDefinition *def = &creation->def;
 	Oid			relid;
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	run(psprintf("CREATE TABLE %s (%s) PARTITION BY RANGE (row_index)",
 				 table, def->columns.data));
-	/* the options in the order in which pg_dump writes them */
-	run(psprintf("CREATE FOREIGN TABLE %s (%s) SERVER mappedcoll OPTIONS "
-				 "(files %s%s, layer %s, var_duplicates '%s', var_join '%s')",
-				 partition, def->foreign_columns.data, files_literal(options),
-				 options->group[0] == '\0' ? "" :
-				 psprintf(", \"group\" %s", quote_literal_cstr(options->group)),
-				 quote_literal_cstr(options->layer),
-				 mappedcoll_var_duplicates_name(options->var_duplicates),
-				 options->var_join == COLLECTION_INNER ? "inner" : "outer"));
+	run(psprintf("CREATE FOREIGN TABLE %s (%s) SERVER mappedcoll OPTIONS (%s)",
+				 partition, def->foreign_columns.data,
+				 mappedcoll_definition_options(options)));
+	leave_out_vectors(table, def->vectors);
+	leave_out_vectors(partition, def->vectors);
 	run(psprintf("ALTER TABLE %s ATTACH PARTITION %s "
 				 "FOR VALUES FROM (MINVALUE) TO (MAXVALUE)", table,
 				 partition));
 	SPI_finish();
-	relid = get_relname_relid(def->table,
-							  get_namespace_oid(def->schema, false));
+	relid = get_relname_relid(creation->table,
+							  get_namespace_oid(creation->schema, false));
 	depend_on_server(relid);
 	return relid;
-}
-
-/* Types of the vector columns for the argument vectors. */
-static bool
-vectors_are_arrays(const char *vectors)
-{
-	if (strcmp(vectors, "array") == 0)
-		return true;
-	if (strcmp(vectors, "bytea") == 0)
-		return false;
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("invalid vectors: \"%s\"", vectors),
-			 errhint("Use \"bytea\" (packed, little-endian) or \"array\".")));
-	return false;
 }
 
 /* Argument i, a text, as a C string. */
@@ -488,7 +352,8 @@ refuse_nulls(FunctionCallInfo fcinfo)
 Datum
 mappedcoll_create_collection(PG_FUNCTION_ARGS)
 {
-	Definition	def = {0};
+	Creation	creation = {0};
+	MappedcollDefinition *def = &creation.def;
 	MappedcollOptions *options;
 	MappedcollOpened *opened;
 	bool		arrays;
@@ -496,8 +361,8 @@ mappedcoll_create_collection(PG_FUNCTION_ARGS)
 	refuse_nulls(fcinfo);
 	mappedcoll_check_may_set_files();
 	options = read_definition(fcinfo);
-	arrays = vectors_are_arrays(text_argument(fcinfo, 4));
-	choose_tables(&def, PG_GETARG_TEXT_PP(0));
+	arrays = mappedcoll_parse_vectors(text_argument(fcinfo, 4));
+	choose_tables(&creation, PG_GETARG_TEXT_PP(0));
 	find_files(fcinfo, options);
 
 	opened = mappedcoll_open_definition(options);
@@ -512,21 +377,13 @@ mappedcoll_create_collection(PG_FUNCTION_ARGS)
 						"only", options->layer)));
 	mappedcoll_report_skipped(opened);
 
-	initStringInfo(&def.columns);
-	initStringInfo(&def.foreign_columns);
-	add_field(&def, MAPPEDCOLL_ROW_INDEX, INT8OID);
-	add_field(&def, MAPPEDCOLL_FILE_INDEX, INT4OID);
-	add_field(&def, MAPPEDCOLL_OBS_NAME, TEXTOID);
-	add_obs(&def, opened);
-	add_genes(&def, opened, text_list(fcinfo, 5, "genes"));
-	add_obsm(&def, opened, text_list(fcinfo, 6, "obsm"));
+	mappedcoll_definition_init(def, "a collection",
+							   "Name fewer genes, or write a foreign table "
+							   "with the columns that you need by hand.");
+	mappedcoll_define_obs(def, opened);
+	add_genes(def, opened, text_list(fcinfo, 5, "genes"));
+	add_obsm(def, opened, text_list(fcinfo, 6, "obsm"));
 	if (mappedcoll_has_matrix(opened))
-	{
-		add_field(&def, MAPPEDCOLL_X, arrays ? FLOAT4ARRAYOID : BYTEAOID);
-		add_field(&def, MAPPEDCOLL_X_INDICES,
-				  arrays ? INT4ARRAYOID : BYTEAOID);
-		add_field(&def, MAPPEDCOLL_X_VALUES,
-				  arrays ? FLOAT4ARRAYOID : BYTEAOID);
-	}
-	PG_RETURN_OID(create_tables(&def, options));
+		mappedcoll_define_vectors(def, arrays);
+	PG_RETURN_OID(create_tables(&creation, options));
 }

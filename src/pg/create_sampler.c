@@ -98,8 +98,8 @@ mappedcoll_create_sampler(PG_FUNCTION_ARGS)
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	check_query(query);
-	run(psprintf("CREATE TABLE %s (row_index bigint PRIMARY KEY, "
-				 "weight double precision NOT NULL "
+	run(psprintf("CREATE TABLE %s (row_index bigint PRIMARY KEY "
+				 "CHECK (row_index >= 0), weight double precision NOT NULL "
 				 "CHECK (weight >= 0 AND weight < 'Infinity'))", table));
 	run(psprintf("INSERT INTO %s (row_index, weight) SELECT row_index, weight "
 				 "FROM (%s\n) AS q WHERE weight IS NOT NULL", table, query));

@@ -10,15 +10,18 @@
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
 #include "pg/arguments.h"
+#include "pg/frame.h"
 #include "pg/labels.h"
 #include "pg/opened.h"
 #include "pg/result.h"
 #include "pg/rights.h"
 #include "pg/values.h"
+#include "pg/var_document.h"
 #include "pg/visible.h"
 
 PG_FUNCTION_INFO_V1(mappedcoll_collection_files);
@@ -132,25 +135,6 @@ mappedcoll_collection_files(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* Files in which a gene of the joint axis is not measured, as int[]. */
-static Datum
-missing_files(const CollectionAxis *axis, int n_files, uint64 gene,
-			  int *n_missing)
-{
-	Datum	   *missing = palloc(sizeof(Datum) * Max(n_files, 1));
-	Datum		result;
-
-	*n_missing = 0;
-	for (int f = 0; f < n_files; f++)
-		if (!collection_measures(axis, f, gene))
-			missing[(*n_missing)++] = Int32GetDatum(f);
-	result = PointerGetDatum(construct_array(missing, *n_missing, INT4OID,
-											 sizeof(int32), true,
-											 TYPALIGN_INT));
-	pfree(missing);
-	return result;
-}
-
 /*
  * mappedcoll_collection_vars
  *		A row a gene of the joint axis: see collection_vars in the SQL script.
@@ -160,16 +144,22 @@ mappedcoll_collection_vars(PG_FUNCTION_ARGS)
 {
 	MappedcollOpened *opened = open_argument(fcinfo);
 	MappedcollTextContext context = {"name of gene", 0, NULL};
+	MemoryContext own = AllocSetContextCreate(CurrentMemoryContext,
+											  "mappedcoll gene",
+											  ALLOCSET_DEFAULT_SIZES);
+	MappedcollVarDocument *document;
 	const CollectionAxis *axis;
 	MappedcollResult rows;
 
 	mappedcoll_check_files(opened);
 	axis = mappedcoll_axis(opened);
+	document = mappedcoll_var_document_begin(opened);
 	mappedcoll_result_begin(fcinfo, &rows);
 	for (uint64 g = 0; g < axis->n_vars; g++)
 	{
-		Datum		values[4];
-		bool		nulls[4] = {false};
+		MemoryContext old = MemoryContextSwitchTo(own);
+		Datum		values[5];
+		bool		nulls[5] = {false};
 		int			n_missing;
 
 		if ((g & 0xFFF) == 0)
@@ -178,11 +168,13 @@ mappedcoll_collection_vars(PG_FUNCTION_ARGS)
 		context.number = g;
 		values[1] = mappedcoll_text_of(axis->names[g], axis->name_lengths[g],
 									   &context);
-		values[3] = missing_files(axis, opened->n_files, g, &n_missing);
+		values[3] = mappedcoll_missing_files(axis, opened->n_files, g,
+											 &n_missing);
 		values[2] = Int32GetDatum(opened->n_files - n_missing);
+		values[4] = mappedcoll_var_document(document, g);
+		MemoryContextSwitchTo(old);
 		tuplestore_putvalues(rows.store, rows.desc, values, nulls);
-		pfree(DatumGetPointer(values[1]));
-		pfree(DatumGetPointer(values[3]));
+		MemoryContextReset(own);
 	}
 	return (Datum) 0;
 }

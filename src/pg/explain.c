@@ -4,14 +4,17 @@
  */
 #include "postgres.h"
 
+#include "access/sysattr.h"
 #include "foreign/fdwapi.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/ruleutils.h"
 
+#include "pg/bycolumn.h"
 #include "pg/fdw.h"
 #include "pg/opened.h"
 #include "pg/versions.h"
@@ -38,14 +41,16 @@ hide_records(Node *node, void *context)
 	return expression_tree_mutator(node, hide_records, context);
 }
 
-/* An expression of the plan as SQL. */
-static char *
-expression_text(ForeignScanState *node, Node *expr, ExplainState *es)
+/* See fdw.h. */
+char *
+mappedcoll_expression_text(ForeignScanState *node, Node *expr,
+						   ExplainState *es)
 {
 	List	   *context = set_deparse_context_plan(es->deparse_cxt,
 												   node->ss.ps.plan, NIL);
 
-	return deparse_expression(hide_records(expr, NULL), context, false,
+	return deparse_expression(hide_records(expr, NULL), context,
+							  list_length(es->rtable) > 1 || es->verbose,
 							  false);
 }
 
@@ -89,7 +94,7 @@ conditions_text(ForeignScanState *node, const MappedcollPlan *plan, int flag,
 			continue;
 		appendStringInfo(&buf, format, buf.len > 0 ? " AND " : "", name,
 						 mappedcoll_row_operator(condition),
-						 expression_text(node, list_nth(exprs,
+						 mappedcoll_expression_text(node, list_nth(exprs,
 											foreach_current_index(lc)), es));
 	}
 	return buf.data;
@@ -106,25 +111,96 @@ sampling_text(ForeignScanState *node, const MappedcollPlan *plan,
 
 	initStringInfo(&buf);
 	appendStringInfo(&buf, "%s (%s)", mappedcoll_sampling_name(plan->sampling),
-					 expression_text(node, list_nth(exprs, n), es));
+					 mappedcoll_expression_text(node, list_nth(exprs, n), es));
 	if (plan->repeatable)
 		appendStringInfo(&buf, " REPEATABLE (%s)",
-						 expression_text(node, list_nth(exprs, n + 1), es));
+						 mappedcoll_expression_text(node, list_nth(exprs, n + 1), es));
 	return buf.data;
 }
 
-/* Names of the columns that are read. */
+/*
+ * Names of the columns that are read: those of the rows, and those that only
+ * pushed conditions look at.
+ */
 static List *
 column_names(ForeignScanState *node, const MappedcollPlan *plan)
 {
+	ForeignScan *fscan = (ForeignScan *) node->ss.ps.plan;
 	TupleDesc	desc = RelationGetDescr(node->ss.ss_currentRelation);
+	Bitmapset  *used = NULL;
 	List	   *names = NIL;
+
+	pull_varattnos((Node *) mappedcoll_plan_part(plan, fscan->fdw_exprs,
+												 MAPPEDCOLL_PLAN_QUALS),
+				   fscan->scan.scanrelid, &used);
+	for (int i = 1; i <= desc->natts; i++)
+		if (list_member_int(plan->columns, i) ||
+			bms_is_member(i - FirstLowInvalidHeapAttributeNumber, used))
+			names = lappend(names,
+							pstrdup(NameStr(TupleDescAttr(desc,
+														  i - 1)->attname)));
+	return names;
+}
+
+/*
+ * How columns of genes are read, where no vectors are: a file that holds the
+ * layer by column needs no look at each row.
+ */
+static void
+explain_genes(ForeignScanState *node, const MappedcollPlan *plan,
+			  ExplainState *es)
+{
+	Relation	rel = node->ss.ss_currentRelation;
+	MappedcollAttribute *attributes = mappedcoll_attributes_get(rel);
+	bool		genes = false;
+	int			n_by_column;
+	int			n_by_scan;
 	ListCell   *lc;
 
 	foreach(lc, plan->columns)
-		names = lappend(names, pstrdup(NameStr(TupleDescAttr(desc,
-									lfirst_int(lc) - 1)->attname)));
-	return names;
+	{
+		MappedcollField field = attributes[lfirst_int(lc) - 1].field;
+
+		genes |= field == MAPPEDCOLL_GENE;
+		if (field == MAPPEDCOLL_X || field == MAPPEDCOLL_X_INDICES ||
+			field == MAPPEDCOLL_X_VALUES || field == MAPPEDCOLL_OBSM)
+			return;
+	}
+	if (!genes)
+		return;
+	mappedcoll_gene_ways(mappedcoll_open(RelationGetRelid(rel),
+										 CurrentMemoryContext),
+						 &n_by_column, &n_by_scan);
+	ExplainPropertyText("Gene Columns",
+						psprintf("by column in %d files, by scan of rows in %d",
+								 n_by_column, n_by_scan), es);
+}
+
+/* What ANALYZE adds. */
+static void
+explain_counts(ForeignScanState *node, const MappedcollPlan *plan,
+			   ExplainState *es)
+{
+	MappedcollScanCounts counts;
+
+	mappedcoll_scan_counts(node, &counts);
+	if (plan->n_quals > 0)
+		ExplainPropertyUInteger("Rows Removed by Pushed Filter", NULL,
+								counts.removed, es);
+	if (plan->sampling == MAPPEDCOLL_NO_SAMPLING)
+	{
+		ExplainPropertyUInteger("Files Scanned", NULL, counts.files, es);
+		ExplainPropertyUInteger("Row Ranges", NULL, counts.ranges, es);
+	}
+	ExplainPropertyUInteger("Rows Read", NULL, counts.rows, es);
+	ExplainPropertyUInteger("Bytes Read", NULL, counts.bytes, es);
+	ExplainPropertyUInteger("Chunks Decoded", NULL, counts.chunks, es);
+	ExplainPropertyUInteger("Cache Hits", NULL, counts.hits, es);
+	if (es->verbose && es->timing)
+	{
+		ExplainPropertyFloat("Read Time", "ms", counts.read_ms, 3, es);
+		ExplainPropertyFloat("Decode Time", "ms", counts.decode_ms, 3, es);
+	}
 }
 
 /* In how many files is a part of the layer stored in the manifest? */
@@ -164,13 +240,16 @@ mappedcollExplainForeignScan(ForeignScanState *node, ExplainState *es)
 {
 	Oid			relid = RelationGetRelid(node->ss.ss_currentRelation);
 	MappedcollOptions *options = mappedcoll_options_get(relid);
-	MappedcollScanCounts counts;
 	MappedcollPlan plan;
+	List	   *quals;
 	List	   *names;
 	char	   *conditions;
 
 	mappedcoll_plan_from_list(((ForeignScan *) node->ss.ps.plan)->fdw_private,
 							  &plan);
+	if (options->content != MAPPEDCOLL_CONTENT_OBS)
+		ExplainPropertyText("Content",
+							mappedcoll_content_name(options->content), es);
 	ExplainPropertyInteger("Files", NULL, options->n_files, es);
 	if (es->verbose)
 		explain_files(relid, options, es);
@@ -180,6 +259,14 @@ mappedcollExplainForeignScan(ForeignScanState *node, ExplainState *es)
 	conditions = conditions_text(node, &plan, 0, es);
 	if (conditions[0] != '\0')
 		ExplainPropertyText("Row Index", conditions, es);
+	quals = mappedcoll_plan_part(&plan, ((ForeignScan *)
+										 node->ss.ps.plan)->fdw_exprs,
+								 MAPPEDCOLL_PLAN_QUALS);
+	if (quals != NIL)
+		ExplainPropertyText("Pushed Filter",
+							mappedcoll_expression_text(node, (Node *)
+													   make_ands_explicit(quals),
+													   es), es);
 	if (plan.sampling != MAPPEDCOLL_NO_SAMPLING)
 		ExplainPropertyText("Sampling", sampling_text(node, &plan, es), es);
 	names = column_names(node, &plan);
@@ -187,19 +274,7 @@ mappedcollExplainForeignScan(ForeignScanState *node, ExplainState *es)
 		ExplainPropertyList("Columns Read", names, es);
 	else
 		ExplainPropertyText("Columns Read", "none", es);
-	if (!es->analyze)
-		return;
-
-	mappedcoll_scan_counts(node, &counts);
-	if (plan.sampling == MAPPEDCOLL_NO_SAMPLING)
-		ExplainPropertyUInteger("Row Ranges", NULL, counts.ranges, es);
-	ExplainPropertyUInteger("Rows Read", NULL, counts.rows, es);
-	ExplainPropertyUInteger("Bytes Read", NULL, counts.bytes, es);
-	ExplainPropertyUInteger("Chunks Decoded", NULL, counts.chunks, es);
-	ExplainPropertyUInteger("Cache Hits", NULL, counts.hits, es);
-	if (es->verbose && es->timing)
-	{
-		ExplainPropertyFloat("Read Time", "ms", counts.read_ms, 3, es);
-		ExplainPropertyFloat("Decode Time", "ms", counts.decode_ms, 3, es);
-	}
+	explain_genes(node, &plan, es);
+	if (es->analyze)
+		explain_counts(node, &plan, es);
 }

@@ -23,8 +23,9 @@
  * What the planner tells the executor, as fdw_private of a ForeignScan (a
  * list of nodes, so that it can be copied).  fdw_exprs holds the values of
  * the row conditions in their order, then the sampling method's argument,
- * then REPEATABLE's, then those quals of the plan that can be looked at before
- * expression data is read.
+ * then REPEATABLE's, then the conditions that are looked at by code, then
+ * those quals of the plan that can be looked at before expression data is
+ * read.
  */
 typedef struct MappedcollPlan
 {
@@ -33,6 +34,7 @@ typedef struct MappedcollPlan
 								 * MAPPEDCOLL_ON_FILE_INDEX */
 	MappedcollSampling sampling;
 	bool		repeatable;		/* REPEATABLE is given */
+	int			n_quals;		/* conditions looked at by code */
 	int			n_prefilter;	/* quals at the end of fdw_exprs */
 	int			limit;			/* rows wanted, as far as known, or 0 */
 	Oid			check_relid;	/* table whose rights count */
@@ -41,6 +43,19 @@ typedef struct MappedcollPlan
 
 extern List *mappedcoll_plan_to_list(const MappedcollPlan *plan);
 extern void mappedcoll_plan_from_list(List *list, MappedcollPlan *plan);
+
+/* The parts of fdw_exprs, as they stand in it. */
+typedef enum MappedcollPlanPart
+{
+	MAPPEDCOLL_PLAN_VALUES,
+	MAPPEDCOLL_PLAN_SAMPLING,
+	MAPPEDCOLL_PLAN_QUALS,
+	MAPPEDCOLL_PLAN_PREFILTER
+} MappedcollPlanPart;
+
+/* A new list of one of them. */
+extern List *mappedcoll_plan_part(const MappedcollPlan *plan, List *exprs,
+								  MappedcollPlanPart part);
 
 /* Is this our routine? */
 extern bool mappedcoll_is_our_routine(FdwRoutine *routine);
@@ -57,12 +72,28 @@ extern ForeignScan *mappedcollGetForeignPlan(PlannerInfo *root,
 											 ForeignPath *best_path,
 											 List *tlist, List *scan_clauses,
 											 Plan *outer_plan);
+extern bool mappedcollIsForeignScanParallelSafe(PlannerInfo *root,
+												RelOptInfo *rel,
+												RangeTblEntry *rte);
 extern void mappedcollBeginForeignScan(ForeignScanState *node, int eflags);
 extern TupleTableSlot *mappedcollIterateForeignScan(ForeignScanState *node);
 extern void mappedcollReScanForeignScan(ForeignScanState *node);
 extern void mappedcollEndForeignScan(ForeignScanState *node);
 extern void mappedcollExplainForeignScan(ForeignScanState *node,
 										 struct ExplainState *es);
+
+extern Size mappedcollEstimateDSMForeignScan(ForeignScanState *node,
+											 ParallelContext *pcxt);
+extern void mappedcollInitializeDSMForeignScan(ForeignScanState *node,
+											   ParallelContext *pcxt,
+											   void *coordinate);
+extern void mappedcollReInitializeDSMForeignScan(ForeignScanState *node,
+												 ParallelContext *pcxt,
+												 void *coordinate);
+extern void mappedcollInitializeWorkerForeignScan(ForeignScanState *node,
+												  shm_toc *toc,
+												  void *coordinate);
+extern void mappedcollShutdownForeignScan(ForeignScanState *node);
 
 extern RowMarkType mappedcollGetForeignRowMarkType(RangeTblEntry *rte,
 												   LockClauseStrength strength);
@@ -78,6 +109,8 @@ extern uint64 mappedcoll_tid_to_row(ItemPointer tid);
 typedef struct MappedcollScanCounts
 {
 	uint64		ranges;			/* of row_index */
+	uint64		files;			/* looked into */
+	uint64		removed;		/* rows that pushed conditions removed */
 	uint64		rows;			/* read */
 	uint64		bytes;			/* from h5ad files */
 	uint64		chunks;			/* decoded */
@@ -88,5 +121,9 @@ typedef struct MappedcollScanCounts
 
 extern void mappedcoll_scan_counts(ForeignScanState *node,
 								   MappedcollScanCounts *counts);
+
+/* An expression of the plan as SQL; as core would show one that has columns. */
+extern char *mappedcoll_expression_text(ForeignScanState *node, Node *expr,
+										struct ExplainState *es);
 
 #endif							/* MAPPEDCOLL_FDW_H */

@@ -22,6 +22,7 @@ release_fetch(void *arg)
 
 	for (int i = 0; i < fetch->parts_capacity; i++)
 		matrix_rows_reset(&fetch->parts[i].csr);
+	matrix_rows_reset(&fetch->columns.csr);
 }
 
 /* See fetch.h. */
@@ -108,7 +109,10 @@ measure_rows(MappedcollFetch *fetch)
 	for (int o = 0; o < fetch->want.n_obsm; o++)
 		fetch->other_bytes += widest_obsm(fetch->opened,
 										  fetch->want.obsm[o]) * 4.0;
-	for (int i = 0; fetch->axis != NULL && i < fetch->opened->n_files; i++)
+	if (fetch->by_gene)
+		fetch->other_bytes += fetch->n_columns * (double) sizeof(float);
+	for (int i = 0; fetch->axis != NULL && !fetch->by_gene &&
+		 i < fetch->opened->n_files; i++)
 	{
 		const ManifestMatrixRecord *matrix =
 			manifest_matrix(fetch->opened->manifests[i], 0);
@@ -134,6 +138,8 @@ mappedcoll_fetch_create(MappedcollOpened *opened, const MappedcollWant *want)
 	fetch->located.context = CurrentMemoryContext;
 	fetch->genes_only = want->subset ||
 		(!want->dense && !want->sparse && want->n_genes > 0);
+	fetch->by_gene = fetch->genes_only && !want->subset &&
+		want->n_genes <= MATRIX_FEW_COLUMNS;
 	if (want->dense || want->sparse || want->n_genes > 0)
 	{
 		fetch->axis = mappedcoll_axis(opened);

@@ -29,7 +29,8 @@ dense_row(MappedcollFetch *fetch, int i)
 	uint32		p = fetch->part_of[u];
 	const MappedcollPart *part = &fetch->located.parts[p];
 
-	if (fetch->want.sparse || mappedcoll_is_sparse(fetch->opened, part->file))
+	if (fetch->want.sparse || (!fetch->by_gene &&
+							   mappedcoll_is_sparse(fetch->opened, part->file)))
 		return NULL;
 	return fetch->parts[p].dense + (Size) (u - part->first) *
 		fetch->n_columns;
@@ -127,10 +128,11 @@ mappedcoll_fetch_gene(MappedcollFetch *fetch, int i, int g, float *value)
 	int			file = fetch->located.parts[fetch->part_of[u]].file;
 	int64		joint = fetch->want.genes[g];
 	int64		column = fetch->genes_only ? g : joint;
-	const float *row = dense_row(fetch, i);
+	const float *row;
 
 	if (!collection_measures(fetch->axis, file, (uint64) joint))
 		return false;
+	row = dense_row(fetch, i);
 	*value = row != NULL ? row[column] :
 		find_value(row_entries(fetch, i), column);
 	return true;

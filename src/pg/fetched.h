@@ -31,6 +31,22 @@ typedef struct FetchedPart
 	uint64	   *obsm_cols;		/* UINT64_MAX = absent */
 } FetchedPart;
 
+/* Genes of one file that are read by column: see bycolumn.c. */
+typedef struct FetchedColumns
+{
+	bool		valid;			/* the rest is set */
+	int			file;
+	bool		usable;			/* they can be read so */
+	bool		loaded;			/* and are in csr */
+	uint64		asked;			/* rows of the file so far */
+	uint64		n_entries;		/* of the genes */
+	int			n;				/* genes that the file has */
+	uint64_t	column[MATRIX_FEW_COLUMNS]; /* of the file */
+	int			gene[MATRIX_FEW_COLUMNS];	/* number in want */
+	MatrixRows	csr;			/* a row a gene; owned by src/matrix's
+								 * allocator */
+} FetchedColumns;
+
 struct MappedcollFetch
 {
 	MemoryContext context;
@@ -38,6 +54,9 @@ struct MappedcollFetch
 	MappedcollWant want;
 	const CollectionAxis *axis; /* NULL if no matrix is wanted */
 	bool		genes_only;		/* vectors are of the wanted genes alone */
+	bool		by_gene;		/* ... few of them, no vectors: dense, and
+								 * nothing else is read */
+	FetchedColumns columns;		/* by_gene */
 	uint64		n_columns;		/* of the vectors */
 	double		other_bytes;	/* of a row: elements of obsm, bookkeeping */
 	double		row_bytes;		/* of an average row, all in all */
@@ -87,6 +106,9 @@ typedef struct FetchCall
 
 /* Does a file have compressed rows? */
 extern bool mappedcoll_is_sparse(MappedcollOpened *opened, int file);
+
+/* A file of which nothing has to be read must be the same file still. */
+extern void mappedcoll_fetch_unread(MappedcollFetch *fetch, int file);
 
 /* Raise an error for rows of a length that no SQL value could hold. */
 extern void mappedcoll_fetch_check_length(uint64 n, const char *what);

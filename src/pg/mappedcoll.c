@@ -7,9 +7,14 @@
 #include "fmgr.h"
 #include "foreign/fdwapi.h"
 
+#include "pg/aggregate.h"
+#include "pg/analyze.h"
+#include "pg/dispatch.h"
 #include "pg/fdw.h"
 #include "pg/guc.h"
+#include "pg/import.h"
 #include "pg/opened.h"
+#include "pg/statistics.h"
 
 PG_MODULE_MAGIC;
 
@@ -23,18 +28,21 @@ _PG_init(void)
 {
 	mappedcoll_define_gucs();
 	mappedcoll_opened_init();
+	mappedcoll_statistics_init();
+	mappedcoll_aggregate_init();
 }
 
 /* See fdw.h. */
 bool
 mappedcoll_is_our_routine(FdwRoutine *routine)
 {
-	return routine->GetForeignRelSize == mappedcollGetForeignRelSize;
+	return mappedcoll_is_dispatched(routine);
 }
 
 /*
  * mappedcoll_handler
- *		The callbacks of the wrapper; a collection is read only, so there are
+ *		The callbacks of the wrapper: those for cells, and before them what
+ *		tells other contents of a table.  All of it is read only, so there are
  *		none that write.
  */
 Datum
@@ -53,5 +61,14 @@ mappedcoll_handler(PG_FUNCTION_ARGS)
 	routine->GetForeignRowMarkType = mappedcollGetForeignRowMarkType;
 	routine->RefetchForeignRow = mappedcollRefetchForeignRow;
 	routine->ExplainForeignScan = mappedcollExplainForeignScan;
+	routine->IsForeignScanParallelSafe = mappedcollIsForeignScanParallelSafe;
+	routine->EstimateDSMForeignScan = mappedcollEstimateDSMForeignScan;
+	routine->InitializeDSMForeignScan = mappedcollInitializeDSMForeignScan;
+	routine->ReInitializeDSMForeignScan = mappedcollReInitializeDSMForeignScan;
+	routine->InitializeWorkerForeignScan = mappedcollInitializeWorkerForeignScan;
+	routine->ShutdownForeignScan = mappedcollShutdownForeignScan;
+	routine->AnalyzeForeignTable = mappedcollAnalyzeForeignTable;
+	mappedcoll_dispatch(routine);
+	routine->ImportForeignSchema = mappedcollImportForeignSchema;
 	PG_RETURN_POINTER(routine);
 }

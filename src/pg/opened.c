@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include <unistd.h>
+
 #include "access/table.h"
 #include "catalog/pg_inherits.h"
 #include "foreign/fdwapi.h"
@@ -256,12 +258,11 @@ create_opened(Oid relid)
 
 /* See opened.h. */
 MappedcollOpened *
-mappedcoll_open(Oid relid, MemoryContext context)
+mappedcoll_find_opened(Oid relid)
 {
 	MappedcollOpened *found = NULL;
 	ListCell   *lc;
 
-	drop_stale();
 	foreach(lc, all_opened)
 	{
 		MappedcollOpened *opened = lfirst(lc);
@@ -269,6 +270,17 @@ mappedcoll_open(Oid relid, MemoryContext context)
 		if (opened->relid == relid && !opened->stale)
 			found = opened;
 	}
+	return found;
+}
+
+/* See opened.h. */
+MappedcollOpened *
+mappedcoll_open(Oid relid, MemoryContext context)
+{
+	MappedcollOpened *found;
+
+	drop_stale();
+	found = mappedcoll_find_opened(relid);
 	if (found == NULL)
 		found = create_opened(relid);
 	hold(found, context);
@@ -320,6 +332,33 @@ mappedcoll_forget(Oid relid)
 
 /* See opened.h. */
 bool
+mappedcoll_manifests_shared(MappedcollOpened *opened)
+{
+	const MappedcollOptions *options = opened->options;
+
+	if (opened->shared_in != NULL &&
+		strcmp(opened->shared_in, mappedcoll_manifest_directory) == 0)
+		return opened->shared;
+	opened->shared = true;
+	for (int i = 0; opened->shared && i < opened->n_files; i++)
+	{
+		char	   *path = mappedcoll_manifest_path(options->files[i],
+													options->group,
+													options->layer);
+
+		opened->shared = path != NULL && access(path, R_OK) == 0;
+		if (path != NULL)
+			pfree(path);
+	}
+	if (opened->shared_in != NULL)
+		pfree(opened->shared_in);
+	opened->shared_in = MemoryContextStrdup(opened->context,
+											mappedcoll_manifest_directory);
+	return opened->shared;
+}
+
+/* See opened.h. */
+bool
 mappedcoll_is_foreign_table(Oid relid)
 {
 	ForeignTable *table;
@@ -344,6 +383,26 @@ mappedcoll_collection_name(MappedcollOpened *opened)
 	if (get_rel_relispartition(relid))
 		relid = mappedcoll_partition_parent(relid);
 	return get_rel_name(relid);
+}
+
+/* See opened.h. */
+Oid
+mappedcoll_collection_table(Oid relid)
+{
+	Oid			found = mappedcoll_foreign_table(relid);
+	MappedcollContent content = mappedcoll_table_content(found);
+
+	if (content != MAPPEDCOLL_CONTENT_OBS)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not a mappedcoll collection",
+						get_rel_name(relid)),
+				 errdetail("It is a foreign table of content %s.",
+						   mappedcoll_content_name(content)),
+				 errhint("Name the table of the cells: one that "
+						 "create_collection has made, or the table \"obs\" of "
+						 "IMPORT FOREIGN SCHEMA.")));
+	return found;
 }
 
 /* See opened.h. */

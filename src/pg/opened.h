@@ -48,6 +48,11 @@ typedef struct MappedcollOpened
 	List	   *labels;			/* MappedcollLabelEntry, see labels.c */
 	List	   *weights;		/* MappedcollKeptWeights, see rowweights.c */
 	struct MappedcollOrder *order;	/* of an epoch, or NULL; see sampler.c */
+	struct MappedcollStatistic *statistics; /* [n_attributes], NULL = none was
+											 * asked for; see statistics.c */
+	char	   *shared_in;		/* the manifest_directory in which manifests
+								 * were looked for, or NULL, */
+	bool		shared;			/* and whether all of them are in files */
 	int			users;			/* scans and calls that hold it */
 	bool		stale;			/* not to be handed out again */
 } MappedcollOpened;
@@ -58,6 +63,9 @@ typedef struct MappedcollOpened
  */
 extern MappedcollOpened *mappedcoll_open(Oid relid, MemoryContext context);
 
+/* The same if it is open; NULL otherwise.  It is not held. */
+extern MappedcollOpened *mappedcoll_find_opened(Oid relid);
+
 /*
  * Open files that are no foreign table yet, building manifests that are
  * missing or stale.  options are kept; what is opened lives as long as the
@@ -66,11 +74,14 @@ extern MappedcollOpened *mappedcoll_open(Oid relid, MemoryContext context);
 extern MappedcollOpened *mappedcoll_open_definition(MappedcollOptions *options);
 
 /*
- * The foreign table of a collection: of the partitioned table that
- * create_collection makes, or the foreign table itself.  Raises an error for
- * anything else.
+ * The foreign table of ours that relid is, or that is the only partition of
+ * the partitioned table that relid is, as create_collection makes them.  Raises
+ * an error for anything else.
  */
 extern Oid	mappedcoll_foreign_table(Oid relid);
+
+/* The same of cells: raises an error for a table of another content, too. */
+extern Oid	mappedcoll_collection_table(Oid relid);
 
 /*
  * Name of a collection for messages: of the partitioned table that users
@@ -83,6 +94,12 @@ extern bool mappedcoll_is_foreign_table(Oid relid);
 
 /* Forget what is open for a foreign table, in every backend. */
 extern void mappedcoll_forget(Oid relid);
+
+/*
+ * Are all manifests in files, so that another process can open the collection
+ * without building any?
+ */
+extern bool mappedcoll_manifests_shared(MappedcollOpened *opened);
 
 /* Raise an error if any file is not the one that its manifest describes. */
 extern void mappedcoll_check_files(MappedcollOpened *opened);

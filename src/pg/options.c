@@ -25,6 +25,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
+#include "pg/frame.h"
 #include "pg/options.h"
 
 /* Every option, with the kind of object that it stands on. */
@@ -35,6 +36,7 @@ typedef struct ValidOption
 } ValidOption;
 
 static const ValidOption valid_options[] = {
+	{"content", ForeignTableRelationId},
 	{"files", ForeignTableRelationId},
 	{"group", ForeignTableRelationId},
 	{"layer", ForeignTableRelationId},
@@ -44,9 +46,17 @@ static const ValidOption valid_options[] = {
 	{"obs", AttributeRelationId},
 	{"gene", AttributeRelationId},
 	{"obsm", AttributeRelationId},
+	{"var", AttributeRelationId},
 };
 
 #define MAX_GROUP_LENGTH	1023	/* bytes: an argument of the manifest program */
+
+static const char *const content_names[] = {
+	[MAPPEDCOLL_CONTENT_OBS] = "obs",
+	[MAPPEDCOLL_CONTENT_VAR] = "var",
+	[MAPPEDCOLL_CONTENT_X] = "x",
+	[MAPPEDCOLL_CONTENT_OBSM] = "obsm",
+};
 
 static const char *const duplicates_names[] = {
 	[COLLECTION_DUPLICATES_ERROR] = "error",
@@ -70,6 +80,29 @@ const char *
 mappedcoll_field_name(MappedcollField field)
 {
 	return field_names[field];
+}
+
+/* See options.h. */
+const char *
+mappedcoll_content_name(MappedcollContent content)
+{
+	return content_names[content];
+}
+
+/* The content of that name. */
+static MappedcollContent
+parse_content(const char *value)
+{
+	for (size_t i = 0; i < lengthof(content_names); i++)
+		if (strcmp(content_names[i], value) == 0)
+			return (MappedcollContent) i;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid content: \"%s\"", value),
+			 errhint("Use \"obs\" (a row a cell, the default), \"var\" (a row "
+					 "a gene), \"x\" (a row a stored value) or \"obsm\" (a row "
+					 "a cell, with vectors of obsm).")));
+	return MAPPEDCOLL_CONTENT_OBS;
 }
 
 /* Number of the fixed field of that name, or -1. */
@@ -103,6 +136,13 @@ mappedcoll_parse_var_join(const char *value)
 			 errhint("Use \"inner\" (genes that all files have) or \"outer\" "
 					 "(genes that any file has).")));
 	return COLLECTION_INNER;
+}
+
+/* See options.h. */
+const char *
+mappedcoll_var_join_name(CollectionJoin value)
+{
+	return value == COLLECTION_INNER ? "inner" : "outer";
 }
 
 /* See options.h. */
@@ -296,6 +336,23 @@ check_option_name(const char *name, Oid context)
 }
 
 /*
+ * Check the name of a fixed field, of a table of any content: which one the
+ * column's table has is not known here.
+ */
+static void
+check_field(const char *name)
+{
+	if (find_field(name) < 0 && !mappedcoll_is_frame_field(name))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("invalid field: \"%s\"", name),
+				 errhint("Use row_index, file_index, obs_name, x, x_indices or "
+						 "x_values; of content var: var_index, var_name, "
+						 "n_files or missing_in; of content x: row_index, "
+						 "var_index, var_name or value.")));
+}
+
+/*
  * mappedcoll_validator
  *		Check the options of a wrapper, server, user mapping, foreign table or
  *		column when they are set.
@@ -317,13 +374,8 @@ mappedcoll_validator(PG_FUNCTION_ARGS)
 		if (context == AttributeRelationId)
 		{
 			n_sources++;
-			if (strcmp(def->defname, "field") == 0 &&
-				find_field(defGetString(def)) < 0)
-				ereport(ERROR,
-						(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-						 errmsg("invalid field: \"%s\"", defGetString(def)),
-						 errhint("Use row_index, file_index, obs_name, x, "
-								 "x_indices or x_values.")));
+			if (strcmp(def->defname, "field") == 0)
+				check_field(defGetString(def));
 		}
 		else if (strcmp(def->defname, "files") == 0)
 		{
@@ -331,6 +383,8 @@ mappedcoll_validator(PG_FUNCTION_ARGS)
 			check_files(defGetString(def));
 			have_files = true;
 		}
+		else if (strcmp(def->defname, "content") == 0)
+			(void) parse_content(defGetString(def));
 		else if (strcmp(def->defname, "group") == 0)
 			mappedcoll_check_group(defGetString(def));
 		else if (strcmp(def->defname, "layer") == 0)
@@ -345,7 +399,7 @@ mappedcoll_validator(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_SYNTAX_ERROR),
 				 errmsg("a column can have only one of the options field, "
-						"obs, gene and obsm")));
+						"obs, gene, obsm and var")));
 	if (context == ForeignTableRelationId && !have_files)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
@@ -365,6 +419,7 @@ mappedcoll_options_get(Oid relid)
 	List	   *files = NIL;
 	ListCell   *lc;
 
+	result->content = MAPPEDCOLL_CONTENT_OBS;
 	result->group = "";
 	result->layer = "X";
 	result->var_join = COLLECTION_INNER;
@@ -375,6 +430,8 @@ mappedcoll_options_get(Oid relid)
 
 		if (strcmp(def->defname, "files") == 0)
 			files = mappedcoll_parse_files(defGetString(def));
+		else if (strcmp(def->defname, "content") == 0)
+			result->content = parse_content(defGetString(def));
 		else if (strcmp(def->defname, "group") == 0)
 			result->group = pstrdup(defGetString(def));
 		else if (strcmp(def->defname, "layer") == 0)
@@ -397,9 +454,43 @@ mappedcoll_options_get(Oid relid)
 	return result;
 }
 
+/* See options.h. */
+MappedcollContent
+mappedcoll_table_content(Oid relid)
+{
+	ForeignTable *table = GetForeignTable(relid);
+	ListCell   *lc;
+
+	foreach(lc, table->options)
+	{
+		DefElem    *def = (DefElem *) lfirst(lc);
+
+		if (strcmp(def->defname, "content") == 0)
+			return parse_content(defGetString(def));
+	}
+	return MAPPEDCOLL_CONTENT_OBS;
+}
+
+/* The fixed field that a column is said to show, of a table of cells. */
+static MappedcollField
+cell_field(Form_pg_attribute att, const char *name)
+{
+	int			field = find_field(name);
+
+	if (field < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("column \"%s\" cannot show the field %s",
+						NameStr(att->attname), name),
+				 errhint("A table of cells has row_index, file_index, "
+						 "obs_name, x, x_indices and x_values.")));
+	return (MappedcollField) field;
+}
+
 /* What one column shows, from its options or its name. */
 static void
-get_attribute(Oid relid, Form_pg_attribute att, MappedcollAttribute *out)
+get_attribute(Oid relid, MappedcollContent content, Form_pg_attribute att,
+			  MappedcollAttribute *out)
 {
 	static const struct
 	{
@@ -416,13 +507,14 @@ get_attribute(Oid relid, Form_pg_attribute att, MappedcollAttribute *out)
 	ListCell   *lc;
 
 	field = find_field(source);
-	out->field = field >= 0 ? (MappedcollField) field : MAPPEDCOLL_OBS;
+	out->field = field >= 0 ? (MappedcollField) field :
+		content == MAPPEDCOLL_CONTENT_OBSM ? MAPPEDCOLL_OBSM : MAPPEDCOLL_OBS;
 	foreach(lc, options)
 	{
 		DefElem    *def = (DefElem *) lfirst(lc);
 
 		if (strcmp(def->defname, "field") == 0)
-			out->field = (MappedcollField) find_field(defGetString(def));
+			out->field = cell_field(att, defGetString(def));
 		for (size_t i = 0; i < lengthof(sources); i++)
 			if (strcmp(def->defname, sources[i].option) == 0)
 			{
@@ -440,6 +532,8 @@ MappedcollAttribute *
 mappedcoll_attributes_get(Relation rel)
 {
 	TupleDesc	desc = RelationGetDescr(rel);
+	MappedcollContent content =
+		mappedcoll_table_content(RelationGetRelid(rel));
 	MappedcollAttribute *result =
 		palloc0(sizeof(MappedcollAttribute) * desc->natts);
 
@@ -447,10 +541,11 @@ mappedcoll_attributes_get(Relation rel)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
 
-		if (att->attisdropped)
+		if (att->attisdropped || content == MAPPEDCOLL_CONTENT_VAR ||
+			content == MAPPEDCOLL_CONTENT_X)
 			result[i].dropped = true;
 		else
-			get_attribute(RelationGetRelid(rel), att, &result[i]);
+			get_attribute(RelationGetRelid(rel), content, att, &result[i]);
 	}
 	return result;
 }

@@ -12,9 +12,19 @@
 #include "nodes/pg_list.h"
 #include "utils/rel.h"
 
+/* What the rows of a foreign table are. */
+typedef enum MappedcollContent
+{
+	MAPPEDCOLL_CONTENT_OBS,		/* cells: the collection itself */
+	MAPPEDCOLL_CONTENT_VAR,		/* genes of the joint axis */
+	MAPPEDCOLL_CONTENT_X,		/* entries of the layer */
+	MAPPEDCOLL_CONTENT_OBSM		/* cells, and a vector of each element of obsm */
+} MappedcollContent;
+
 /* The definition of a collection, as its foreign table's options hold it. */
 typedef struct MappedcollOptions
 {
+	MappedcollContent content;
 	int			n_files;
 	char	  **files;			/* [n_files] absolute paths */
 	char	   *group;			/* of the AnnData in each file, "" the root */
@@ -47,10 +57,15 @@ typedef struct MappedcollAttribute
 /* Options of a foreign table, in the current memory context. */
 extern MappedcollOptions *mappedcoll_options_get(Oid relid);
 
+/* The content of a foreign table of ours, and the name of one. */
+extern MappedcollContent mappedcoll_table_content(Oid relid);
+extern const char *mappedcoll_content_name(MappedcollContent content);
+
 /*
- * What each column of a foreign table shows: [natts], in the current memory
- * context.  A column without options is the field of its name, else the obs
- * column of its name.
+ * What each column of a foreign table of cells shows: [natts], in the current
+ * memory context.  A column without options is the field of its name, else the
+ * obs column (of content obsm: the element of obsm) of its name.  Of genes and
+ * entries no column counts here; what they show is in frame.h.
  */
 extern MappedcollAttribute *mappedcoll_attributes_get(Relation rel);
 
@@ -60,8 +75,9 @@ extern const char *mappedcoll_field_name(MappedcollField field);
 /* Is name the name of a fixed field? */
 extern bool mappedcoll_is_field_name(const char *name);
 
-/* Parse a var_join option; raises an error on anything else. */
+/* Parse a var_join option; raises an error on anything else.  And back. */
 extern CollectionJoin mappedcoll_parse_var_join(const char *value);
+extern const char *mappedcoll_var_join_name(CollectionJoin value);
 
 /* The same of var_duplicates, and back. */
 extern CollectionDuplicates mappedcoll_parse_var_duplicates(const char *value);

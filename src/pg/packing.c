@@ -191,24 +191,11 @@ read_obs(MappedcollPacking *packing, Oid relid, List *names)
 static void
 check_rights(MappedcollPacking *packing, Oid relid, List *obs, List *obsm)
 {
-	MappedcollOpened *opened = packing->opened;
 	List	   *names = list_concat_copy(obs, obsm);
-	List	   *sparse = NIL;
 
-	/* what x shows, or its sparse form */
-	for (int i = 0; i < opened->n_attributes; i++)
-		if (!opened->attributes[i].dropped &&
-			(opened->attributes[i].field == MAPPEDCOLL_X_INDICES ||
-			 opened->attributes[i].field == MAPPEDCOLL_X_VALUES))
-			sparse = lappend(sparse, opened->attribute_names[i]);
-	if (list_length(sparse) >= 2 && !packing->dense &&
-		mappedcoll_may_select(relid, GetUserId(), sparse))
-		names = list_concat(names, sparse);
-	else
-		names = lappend(names,
-						unconstify(char *,
-								   mappedcoll_field_column(opened,
-														   MAPPEDCOLL_X)));
+	names = list_concat(names,
+						mappedcoll_expression_columns(packing->opened, relid,
+													  !packing->dense));
 	mappedcoll_check_select(relid, GetUserId(), names);
 }
 

@@ -2,11 +2,13 @@
  * plan.c
  *		Planning a scan of a collection.
  *
- * What goes down to the read: the columns that the query uses, conditions on
- * row_index, and the TABLESAMPLE clause.  The parser refuses TABLESAMPLE on a
- * foreign table but not on the partitioned table above ours, and the planner
- * then hands the clause to its partitions; core adds nothing of its own for a
- * foreign one, so a method that is ignored here would return all rows.
+ * What goes down to the read: the columns that the query uses, conditions (on
+ * row_index and file_index, which say where to look, and on columns that can
+ * be looked at by code), and the TABLESAMPLE clause.  The parser refuses
+ * TABLESAMPLE on a foreign table but not on the partitioned table above ours,
+ * and the planner then hands the clause to its partitions; core adds nothing
+ * of its own for a foreign one, so a method that is ignored here would return
+ * all rows.
  *
  * SQL samples before WHERE: with a sampling clause no condition goes down.
  * LIMIT is only a hint on the size of the first batch.
@@ -15,60 +17,32 @@
 
 #include <limits.h>
 
-#include "access/stratnum.h"
 #include "access/sysattr.h"
-#include "access/table.h"
 #include "catalog/heap.h"
-#include "catalog/pg_operator.h"
-#include "catalog/pg_opfamily.h"
-#include "catalog/pg_type.h"
-#include "foreign/fdwapi.h"
 #include "miscadmin.h"
-#include "nodes/makefuncs.h"
 #include "optimizer/clauses.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
-#include "optimizer/pathnode.h"
-#include "optimizer/paths.h"
 #include "optimizer/planmain.h"
 #include "optimizer/restrictinfo.h"
 #include "parser/parsetree.h"
-#include "utils/lsyscache.h"
 #include "utils/selfuncs.h"
 
 #include "pg/versions.h"
+#include "pg/cost.h"
 #include "pg/fdw.h"
-#include "pg/opened.h"
+#include "pg/guc.h"
+#include "pg/plan.h"
 #include "pg/rights.h"
-
-/* Costs, in the planner's unit of a page read in sequence */
-#define SCAN_COST		1.0		/* to start a scan */
-#define FILE_COST		0.1		/* to look whether a file is the same */
-#define VALUE_COST		0.002	/* to decode a value */
-
-/* A condition "row_index OP expression", or on file_index. */
-typedef struct RowClause
-{
-	MappedcollField field;		/* ROW_INDEX or FILE_INDEX */
-	MappedcollRowCondition condition;
-	Expr	   *value;
-} RowClause;
-
-/* Planner state of one scan, in fdw_private of the RelOptInfo. */
-typedef struct RelationPlan
-{
-	MappedcollOpened *opened;
-	MappedcollSampling sampling;
-	TableSampleClause *clause;	/* or NULL */
-} RelationPlan;
+#include "pg/rowclause.h"
 
 /* See fdw.h. */
 List *
 mappedcoll_plan_to_list(const MappedcollPlan *plan)
 {
 	return list_make5(plan->columns, plan->conditions,
-					  makeInteger((int) plan->sampling),
-					  list_make3_int(plan->repeatable, plan->limit,
+					  list_make2_int((int) plan->sampling, plan->repeatable),
+					  list_make3_int(plan->limit, plan->n_quals,
 									 plan->n_prefilter),
 					  list_make2_oid(plan->check_relid, plan->check_user));
 }
@@ -79,17 +53,38 @@ mappedcoll_plan_from_list(List *list, MappedcollPlan *plan)
 {
 	plan->columns = list_nth(list, 0);
 	plan->conditions = list_nth(list, 1);
-	plan->sampling = (MappedcollSampling) intVal(list_nth(list, 2));
-	plan->repeatable = linitial_int(list_nth(list, 3)) != 0;
-	plan->limit = lsecond_int(list_nth(list, 3));
+	plan->sampling = (MappedcollSampling) linitial_int(list_nth(list, 2));
+	plan->repeatable = lsecond_int(list_nth(list, 2)) != 0;
+	plan->limit = linitial_int(list_nth(list, 3));
+	plan->n_quals = lsecond_int(list_nth(list, 3));
 	plan->n_prefilter = lthird_int(list_nth(list, 3));
 	plan->check_relid = linitial_oid(list_nth(list, 4));
 	plan->check_user = lsecond_oid(list_nth(list, 4));
 }
 
-/* The table that the query names: the top parent of a partition. */
-static Index
-named_relid(PlannerInfo *root, RelOptInfo *baserel)
+/* See fdw.h. */
+List *
+mappedcoll_plan_part(const MappedcollPlan *plan, List *exprs,
+					 MappedcollPlanPart part)
+{
+	int			lengths[] = {
+		[MAPPEDCOLL_PLAN_VALUES] = list_length(plan->conditions),
+		[MAPPEDCOLL_PLAN_SAMPLING] =
+		(plan->sampling != MAPPEDCOLL_NO_SAMPLING) + plan->repeatable,
+		[MAPPEDCOLL_PLAN_QUALS] = plan->n_quals,
+		[MAPPEDCOLL_PLAN_PREFILTER] = plan->n_prefilter,
+	};
+	int			begin = 0;
+
+	for (int i = 0; i < (int) part; i++)
+		begin += lengths[i];
+	exprs = list_copy_tail(exprs, begin);
+	return list_truncate(exprs, lengths[part]);
+}
+
+/* See plan.h. */
+Index
+mappedcoll_named_relid(PlannerInfo *root, RelOptInfo *baserel)
 {
 	Index		relid = baserel->relid;
 
@@ -101,104 +96,145 @@ named_relid(PlannerInfo *root, RelOptInfo *baserel)
 	return relid;
 }
 
-/* Is node the column that shows row_index or file_index? *field says which. */
-static bool
-is_index_column(Node *node, RelOptInfo *baserel, MappedcollOpened *opened,
-				MappedcollField *field)
+/* See plan.h. */
+AttrNumber
+mappedcoll_field_attnum(MappedcollOpened *opened, MappedcollField field)
 {
-	Var		   *var = (Var *) node;
-
-	if (!IsA(node, Var) || var->varno != (int) baserel->relid ||
-		var->varlevelsup != 0 || var->varattno <= 0 ||
-		var->varattno > opened->n_attributes)
-		return false;
-	*field = opened->attributes[var->varattno - 1].field;
-	return *field == MAPPEDCOLL_ROW_INDEX || *field == MAPPEDCOLL_FILE_INDEX;
+	for (int i = 0; i < opened->n_attributes; i++)
+		if (!opened->attributes[i].dropped &&
+			opened->attributes[i].field == field)
+			return (AttrNumber) (i + 1);
+	return 0;
 }
 
 /*
- * Is node known when the scan starts: computed once, or from a row of the
- * other side of a nested loop?
+ * If clause is a condition that says which rows to scan, describe it; *flag
+ * is MAPPEDCOLL_ON_FILE_INDEX or 0.
  */
 static bool
-is_known_at_start(PlannerInfo *root, RelOptInfo *baserel, Node *node)
+match_row_clause(PlannerInfo *root, RelOptInfo *baserel, Expr *clause,
+				 MappedcollRowClause *out, int *flag)
 {
-	return !bms_is_member(baserel->relid, mappedcoll_pull_varnos(root, node)) &&
-		!contain_volatile_functions(node) && !contain_subplans(node);
-}
+	MappedcollRelation *relation = baserel->fdw_private;
+	MappedcollField field;
 
-/* Condition of a btree strategy of integer_ops; false for another operator. */
-static bool
-integer_condition(Oid opno, MappedcollRowCondition *condition)
-{
-	static const MappedcollRowCondition conditions[] = {
-		[BTLessStrategyNumber] = MAPPEDCOLL_ROW_LT,
-		[BTLessEqualStrategyNumber] = MAPPEDCOLL_ROW_LE,
-		[BTEqualStrategyNumber] = MAPPEDCOLL_ROW_EQ,
-		[BTGreaterEqualStrategyNumber] = MAPPEDCOLL_ROW_GE,
-		[BTGreaterStrategyNumber] = MAPPEDCOLL_ROW_GT,
-	};
-	int			strategy = get_op_opfamily_strategy(opno,
-													INTEGER_BTREE_FAM_OID);
-
-	if (strategy < BTLessStrategyNumber || strategy > BTGreaterStrategyNumber)
+	if (!mappedcoll_row_clause(root, baserel, clause, out) ||
+		out->attnum > relation->opened->n_attributes)
 		return false;
-	*condition = conditions[strategy];
-	return true;
+	field = relation->opened->attributes[out->attnum - 1].field;
+	*flag = field == MAPPEDCOLL_FILE_INDEX ? MAPPEDCOLL_ON_FILE_INDEX : 0;
+	return field == MAPPEDCOLL_FILE_INDEX || field == MAPPEDCOLL_ROW_INDEX;
 }
 
-/* If clause is a condition that says which rows to scan, describe it. */
+/* Does anything go down? */
 static bool
-match_row_clause(PlannerInfo *root, Expr *clause, RelOptInfo *baserel,
-				 MappedcollOpened *opened, RowClause *out)
+pushes_down(const MappedcollRelation *relation)
 {
-	if (IsA(clause, OpExpr) && list_length(((OpExpr *) clause)->args) == 2)
-	{
-		OpExpr	   *op = (OpExpr *) clause;
-		Node	   *left = linitial(op->args);
-		Node	   *right = lsecond(op->args);
-		Oid			opno = op->opno;
+	return relation->sampling == MAPPEDCOLL_NO_SAMPLING &&
+		mappedcoll_enable_pushdown;
+}
 
-		if (!is_index_column(left, baserel, opened, &out->field))
+/* A clause, and where it stands among others. */
+typedef struct RankedClause
+{
+	RestrictInfo *info;
+	Index		level;			/* of security, for this purpose */
+	Cost		cost;			/* of each row */
+} RankedClause;
+
+/*
+ * RestrictInfos in the order in which the executor would look at them:
+ * createplan.c's order_qual_clauses, which has been called for the clauses of
+ * a plan, but not for those of a RelOptInfo.
+ */
+static List *
+order_clauses(PlannerInfo *root, List *infos)
+{
+	int			n = list_length(infos);
+	RankedClause *ranked = palloc(sizeof(RankedClause) * Max(n, 1));
+	List	   *ordered = NIL;
+
+	for (int i = 0; i < n; i++)
+	{
+		RankedClause clause = {.info = list_nth(infos, i)};
+		QualCost	cost;
+		int			at = i;
+
+		cost_qual_eval_node(&cost, (Node *) clause.info, root);
+		clause.cost = cost.per_tuple;
+		clause.level = clause.info->leakproof &&
+			clause.cost <= 10 * cpu_operator_cost ? 0 :
+			clause.info->security_level;
+		while (at > 0 && (ranked[at - 1].level > clause.level ||
+						  (ranked[at - 1].level == clause.level &&
+						   ranked[at - 1].cost > clause.cost)))
 		{
-			Node	   *swap = left;
-
-			left = right;
-			right = swap;
-			opno = get_commutator(opno);
+			ranked[at] = ranked[at - 1];
+			at--;
 		}
-		out->value = (Expr *) right;
-		return OidIsValid(opno) &&
-			is_index_column(left, baserel, opened, &out->field) &&
-			is_known_at_start(root, baserel, right) &&
-			integer_condition(opno, &out->condition);
+		ranked[at] = clause;
 	}
-	if (IsA(clause, ScalarArrayOpExpr))
-	{
-		ScalarArrayOpExpr *any = (ScalarArrayOpExpr *) clause;
-		MappedcollRowCondition condition;
-
-		out->condition = MAPPEDCOLL_ROW_ANY;
-		out->value = lsecond(any->args);
-		return any->useOr &&
-			is_index_column(linitial(any->args), baserel, opened,
-							&out->field) &&
-			is_known_at_start(root, baserel, (Node *) out->value) &&
-			integer_condition(any->opno, &condition) &&
-			condition == MAPPEDCOLL_ROW_EQ;
-	}
-	return false;
+	for (int i = 0; i < n; i++)
+		ordered = lappend(ordered, ranked[i].info);
+	pfree(ranked);
+	return ordered;
 }
 
-/*
- * Rows that conditions on row_index leave, as far as their values are known
- * now; *rest gets the other clauses.
- */
-static double
-estimate_row_clauses(PlannerInfo *root, RelOptInfo *baserel,
-					 RelationPlan *plan, List **rest)
+/* See plan.h. */
+void
+mappedcoll_sort_conditions(PlannerInfo *root, RelOptInfo *baserel,
+						   List *infos, bool by_row,
+						   MappedcollWanted *wanted, List **pushed,
+						   List **rest)
 {
-	uint64		n_obs = collection_n_obs(plan->opened->collection);
+	MappedcollRelation *relation = baserel->fdw_private;
+	Index		lowest_left = UINT_MAX; /* level of the clauses in rest */
+	ListCell   *lc;
+
+	memset(wanted, 0, sizeof(*wanted));
+	*rest = NIL;
+	infos = order_clauses(root, infos);
+	foreach(lc, infos)
+	{
+		RestrictInfo *info = lfirst_node(RestrictInfo, lc);
+		MappedcollRowClause row;
+		int			flag;
+		bool		may = pushes_down(relation) && !info->pseudoconstant &&
+			(info->security_level <= lowest_left || info->leakproof);
+
+		if (may && match_row_clause(root, baserel, info->clause, &row, &flag))
+		{
+			wanted->conditions = lappend_int(wanted->conditions,
+											 (int) row.condition | flag);
+			wanted->values = lappend(wanted->values, row.value);
+		}
+		else if (may &&
+				 mappedcoll_condition_class(root, baserel->relid,
+											relation->opened,
+											(Node *) info->clause) >=
+				 (by_row ? MAPPEDCOLL_CONDITION_BY_ROW :
+				  MAPPEDCOLL_CONDITION_BY_CODE))
+			wanted->quals = lappend(wanted->quals, info->clause);
+		else
+		{
+			*rest = lappend(*rest, info);
+			if (!info->pseudoconstant)
+				lowest_left = Min(lowest_left, info->security_level);
+			continue;
+		}
+		if (pushed != NULL)
+			*pushed = lappend(*pushed, info->clause);
+	}
+}
+
+/* See plan.h. */
+void
+mappedcoll_estimate_ranges(PlannerInfo *root, RelOptInfo *baserel,
+						   List **rest)
+{
+	MappedcollRelation *relation = baserel->fdw_private;
+	Collection *collection = relation->opened->collection;
+	uint64		n_obs = collection_n_obs(collection);
 	MappedcollRowSet *set = mappedcoll_rowset_all(n_obs);
 	double		fraction = 1.0;
 	ListCell   *lc;
@@ -207,11 +243,12 @@ estimate_row_clauses(PlannerInfo *root, RelOptInfo *baserel,
 	foreach(lc, baserel->baserestrictinfo)
 	{
 		RestrictInfo *info = lfirst_node(RestrictInfo, lc);
-		RowClause	row;
+		MappedcollRowClause row;
 		Node	   *value;
+		int			flag;
 
-		if (plan->sampling != MAPPEDCOLL_NO_SAMPLING ||
-			!match_row_clause(root, info->clause, baserel, plan->opened, &row))
+		if (!pushes_down(relation) ||
+			!match_row_clause(root, baserel, info->clause, &row, &flag))
 		{
 			*rest = lappend(*rest, info);
 			continue;
@@ -221,8 +258,8 @@ estimate_row_clauses(PlannerInfo *root, RelOptInfo *baserel,
 		{
 			Const	   *constant = (Const *) value;
 
-			if (row.field == MAPPEDCOLL_FILE_INDEX)
-				mappedcoll_rowset_restrict_files(set, plan->opened->collection,
+			if (flag != 0)
+				mappedcoll_rowset_restrict_files(set, collection,
 												 row.condition,
 												 constant->constvalue,
 												 constant->constisnull,
@@ -233,8 +270,8 @@ estimate_row_clauses(PlannerInfo *root, RelOptInfo *baserel,
 										   constant->constisnull,
 										   constant->consttype);
 		}
-		else if (row.field == MAPPEDCOLL_FILE_INDEX)
-			fraction /= plan->opened->n_files;
+		else if (flag != 0)
+			fraction /= relation->opened->n_files;
 		else if (row.condition == MAPPEDCOLL_ROW_EQ && n_obs > 0)
 			fraction = Min(fraction, 1.0 / n_obs);
 		else if (row.condition == MAPPEDCOLL_ROW_ANY && n_obs > 0)
@@ -242,20 +279,23 @@ estimate_row_clauses(PlannerInfo *root, RelOptInfo *baserel,
 		else
 			fraction *= DEFAULT_INEQ_SEL;
 	}
-	return mappedcoll_rowset_count(set) * fraction;
+	relation->ranged = mappedcoll_rowset_count(set) * fraction;
+	relation->n_ranges = (double) set->n_ranges;
 }
 
 /* Rows that a sampling clause gives, before WHERE. */
 static double
-estimate_sampling(PlannerInfo *root, RelationPlan *plan, double n_obs)
+estimate_sampling(PlannerInfo *root, MappedcollRelation *relation,
+				  double n_obs)
 {
 	Node	   *argument;
 	double		percent = 10.0;
 
-	if (plan->sampling == MAPPEDCOLL_NO_SAMPLING ||
-		plan->sampling == MAPPEDCOLL_WEIGHTED)
+	if (relation->sampling == MAPPEDCOLL_NO_SAMPLING ||
+		relation->sampling == MAPPEDCOLL_WEIGHTED)
 		return n_obs;
-	argument = estimate_expression_value(root, linitial(plan->clause->args));
+	argument = estimate_expression_value(root,
+										 linitial(relation->clause->args));
 	if (IsA(argument, Const) && !((Const *) argument)->constisnull)
 	{
 		percent = DatumGetFloat4(((Const *) argument)->constvalue);
@@ -270,9 +310,11 @@ void
 mappedcollGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel,
 							Oid foreigntableid)
 {
-	RelationPlan *plan = palloc0(sizeof(RelationPlan));
+	MappedcollRelation *relation = palloc0(sizeof(MappedcollRelation));
 	RangeTblEntry *rte = planner_rt_fetch(baserel->relid, root);
-	RangeTblEntry *table = planner_rt_fetch(named_relid(root, baserel), root);
+	RangeTblEntry *table = planner_rt_fetch(mappedcoll_named_relid(root,
+																   baserel),
+											root);
 	Oid			user = mappedcoll_check_as_user(root, table);
 	double		n_obs;
 	double		rows;
@@ -281,16 +323,19 @@ mappedcollGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel,
 	/* the executor's check comes after the files were looked at */
 	mappedcoll_check_select(table->relid,
 							OidIsValid(user) ? user : GetUserId(), NIL);
-	plan->clause = rte->tablesample;
-	plan->sampling = mappedcoll_sampling_method(rte->tablesample);
-	plan->opened = mappedcoll_open(foreigntableid, CurrentMemoryContext);
-	baserel->fdw_private = plan;
+	relation->clause = rte->tablesample;
+	relation->sampling = mappedcoll_sampling_method(rte->tablesample);
+	relation->opened = mappedcoll_open(foreigntableid, CurrentMemoryContext);
+	baserel->fdw_private = relation;
 
-	n_obs = (double) collection_n_obs(plan->opened->collection);
+	n_obs = (double) collection_n_obs(relation->opened->collection);
 	baserel->tuples = Max(n_obs, 1);
 	set_baserel_size_estimates(root, baserel);
-	rows = estimate_row_clauses(root, baserel, plan, &rest);
-	rows = Min(rows, estimate_sampling(root, plan, n_obs));
+	mappedcoll_set_widths(baserel, relation->opened);
+	if (!mappedcoll_manifests_shared(relation->opened))
+		baserel->consider_parallel = false;
+	mappedcoll_estimate_ranges(root, baserel, &rest);
+	rows = Min(relation->ranged, estimate_sampling(root, relation, n_obs));
 	rows *= clauselist_selectivity(root, rest, 0, JOIN_INNER, NULL);
 	baserel->rows = clamp_row_est(rows);
 }
@@ -324,15 +369,11 @@ refuse_system_column(Node *node, Index relid)
 				 errhint("Use row_index.")));
 }
 
-/*
- * Raise an error if the query looks at system columns: above all, no condition
- * on ctid can be right.  Core itself asks for ctid, as a junk column of UPDATE
- * and of row locks; see refetch.c.
- */
-static void
-refuse_system_columns(PlannerInfo *root, RelOptInfo *baserel)
+/* See plan.h. */
+void
+mappedcoll_refuse_system_columns(PlannerInfo *root, RelOptInfo *baserel)
 {
-	Index		named = named_relid(root, baserel);
+	Index		named = mappedcoll_named_relid(root, baserel);
 	ListCell   *lc;
 
 	foreach(lc, baserel->baserestrictinfo)
@@ -350,9 +391,10 @@ refuse_system_columns(PlannerInfo *root, RelOptInfo *baserel)
 	}
 }
 
-/* Attribute numbers that the query uses, ascending. */
-static List *
-used_columns(RelOptInfo *baserel, List *clauses, MappedcollOpened *opened)
+/* See plan.h: ascending. */
+List *
+mappedcoll_used_columns(RelOptInfo *baserel, List *clauses,
+						MappedcollOpened *opened)
 {
 	Bitmapset  *used = NULL;
 	List	   *columns = NIL;
@@ -369,160 +411,9 @@ used_columns(RelOptInfo *baserel, List *clauses, MappedcollOpened *opened)
 	return columns;
 }
 
-/* Values that are decoded for a row of these columns. */
-static double
-decoded_values(MappedcollOpened *opened, List *columns)
-{
-	double		values = 0;
-	ListCell   *lc;
-
-	foreach(lc, columns)
-	{
-		const ManifestMatrixRecord *matrix =
-			manifest_matrix(opened->manifests[0], 0);
-
-		if (opened->attributes[lfirst_int(lc) - 1].field < MAPPEDCOLL_X)
-			continue;
-		if (opened->attributes[lfirst_int(lc) - 1].field == MAPPEDCOLL_OBS)
-			continue;
-		values = Max(values, matrix->kind == MANIFEST_CSR &&
-					 matrix->n_rows > 0 ?
-					 (double) matrix->nnz / matrix->n_rows
-					 : (double) matrix->n_cols);
-	}
-	return values;
-}
-
-/*
- * The order in which a scan returns its rows, as far as the query has a use for it:
- * ascending by row_index, except for weighted draws.
- */
-static List *
-scan_pathkeys(PlannerInfo *root, RelOptInfo *baserel)
-{
-	RelationPlan *plan = baserel->fdw_private;
-
-	if (plan->sampling == MAPPEDCOLL_WEIGHTED)
-		return NIL;
-	for (int i = 0; i < plan->opened->n_attributes; i++)
-		if (!plan->opened->attributes[i].dropped &&
-			plan->opened->attributes[i].field == MAPPEDCOLL_ROW_INDEX)
-		{
-			Var		   *var = makeVar(baserel->relid, (AttrNumber) (i + 1),
-									  INT8OID, -1, InvalidOid, 0);
-
-			return mappedcoll_expression_pathkey(root, (Expr *) var,
-												 Int8LessOperator,
-												 baserel->relids);
-		}
-	return NIL;
-}
-
-/* Add a path that returns rows rows for each row of required_outer. */
-static void
-add_scan_path(PlannerInfo *root, RelOptInfo *baserel, double rows,
-			  Relids required_outer)
-{
-	RelationPlan *plan = baserel->fdw_private;
-	List	   *columns;
-	double		values;
-	Cost		startup = SCAN_COST + FILE_COST * plan->opened->n_files;
-	Cost		total;
-
-	columns = used_columns(baserel,
-						   extract_actual_clauses(baserel->baserestrictinfo,
-												  false), plan->opened);
-	values = decoded_values(plan->opened, columns);
-	total = startup + baserel->baserestrictcost.startup + rows *
-		(cpu_tuple_cost + baserel->baserestrictcost.per_tuple +
-		 cpu_operator_cost * list_length(columns) + VALUE_COST * values);
-	add_path(baserel, (Path *)
-			 mappedcoll_create_foreignscan_path(root, baserel, rows, startup,
-												total,
-												scan_pathkeys(root, baserel),
-												required_outer));
-}
-
-/* Does an equivalence member stand for row_index? */
-static bool
-member_is_row_index(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec,
-					EquivalenceMember *em, void *arg)
-{
-	MappedcollField field;
-
-	(void) root;
-	(void) ec;
-	return is_index_column((Node *) em->em_expr, rel, arg, &field) &&
-		field == MAPPEDCOLL_ROW_INDEX;
-}
-
-/*
- * Add a path for each join clause "row_index = something of other tables", or
- * = ANY, so that a nested loop can fetch the rows that those tables name.
- */
-static void
-add_join_paths(PlannerInfo *root, RelOptInfo *baserel)
-{
-	RelationPlan *plan = baserel->fdw_private;
-	List	   *outers = NIL;
-	List	   *clauses;
-	ListCell   *lc;
-
-	clauses = generate_implied_equalities_for_column(root, baserel,
-													 member_is_row_index,
-													 plan->opened,
-										 baserel->lateral_referencers);
-	clauses = list_concat_copy(clauses, baserel->joininfo);
-	foreach(lc, clauses)
-	{
-		RestrictInfo *info = lfirst_node(RestrictInfo, lc);
-		ParamPathInfo *param;
-		RowClause	row;
-		Relids		outer;
-		ListCell   *known;
-		double		rows;
-		bool		seen = false;
-
-		if (!join_clause_is_movable_to(info, baserel) ||
-			!match_row_clause(root, info->clause, baserel, plan->opened,
-							  &row) ||
-			row.field != MAPPEDCOLL_ROW_INDEX ||
-			(row.condition != MAPPEDCOLL_ROW_EQ &&
-			 row.condition != MAPPEDCOLL_ROW_ANY))
-			continue;
-		outer = bms_union(info->clause_relids, baserel->lateral_relids);
-		outer = bms_del_member(outer, baserel->relid);
-		foreach(known, outers)
-			seen |= bms_equal(lfirst(known), outer);
-		if (seen || bms_is_empty(outer))
-			continue;
-		outers = lappend(outers, outer);
-		/* a number names at most one row, whatever the statistics say */
-		rows = row.condition == MAPPEDCOLL_ROW_EQ ? 1 :
-			mappedcoll_array_length(root, (Node *) row.value);
-		param = get_baserel_parampathinfo(root, baserel, outer);
-		param->ppi_rows = rows;
-		add_scan_path(root, baserel, rows, outer);
-	}
-}
-
-/* See fdw.h: a scan of the rows that are left, and joins by row_index. */
-void
-mappedcollGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel,
-						  Oid foreigntableid)
-{
-	RelationPlan *plan = baserel->fdw_private;
-
-	(void) foreigntableid;
-	refuse_system_columns(root, baserel);
-	add_scan_path(root, baserel, baserel->rows, baserel->lateral_relids);
-	if (plan->sampling == MAPPEDCOLL_NO_SAMPLING)
-		add_join_paths(root, baserel);
-}
-
-/* Does a column show expression data? */
-static bool
-shows_vectors(MappedcollOpened *opened, AttrNumber attnum)
+/* See plan.h. */
+bool
+mappedcoll_shows_vectors(MappedcollOpened *opened, AttrNumber attnum)
 {
 	MappedcollField field = opened->attributes[attnum - 1].field;
 
@@ -543,7 +434,7 @@ needs_no_vectors(Node *qual, RelOptInfo *baserel, MappedcollOpened *opened)
 	{
 		int			attnum = member + FirstLowInvalidHeapAttributeNumber;
 
-		if (attnum <= 0 || shows_vectors(opened, (AttrNumber) attnum))
+		if (attnum <= 0 || mappedcoll_shows_vectors(opened, (AttrNumber) attnum))
 			return false;
 	}
 	return true;
@@ -564,13 +455,16 @@ plan_prefilter(RelOptInfo *baserel, MappedcollOpened *opened, List *infos,
 	ListCell   *lc;
 
 	foreach(lc, out->columns)
-		vectors |= shows_vectors(opened, (AttrNumber) lfirst_int(lc));
+		vectors |= mappedcoll_shows_vectors(opened,
+											(AttrNumber) lfirst_int(lc));
 	if (!vectors)
 		return;
 	foreach(lc, infos)
 	{
 		RestrictInfo *info = lfirst_node(RestrictInfo, lc);
 
+		if (info->pseudoconstant)
+			continue;
 		if (info->security_level <= lowest_left &&
 			needs_no_vectors((Node *) info->clause, baserel, opened))
 		{
@@ -584,16 +478,16 @@ plan_prefilter(RelOptInfo *baserel, MappedcollOpened *opened, List *infos,
 
 /* Put the sampling clause into plan and expressions. */
 static void
-plan_sampling(RelationPlan *plan, MappedcollPlan *out, List **exprs)
+plan_sampling(MappedcollRelation *relation, MappedcollPlan *out, List **exprs)
 {
-	out->sampling = plan->sampling;
-	if (plan->clause == NULL)
+	out->sampling = relation->sampling;
+	if (relation->clause == NULL)
 		return;
-	*exprs = lappend(*exprs, linitial(plan->clause->args));
-	if (plan->clause->repeatable != NULL)
+	*exprs = lappend(*exprs, linitial(relation->clause->args));
+	if (relation->clause->repeatable != NULL)
 	{
 		out->repeatable = true;
-		*exprs = lappend(*exprs, plan->clause->repeatable);
+		*exprs = lappend(*exprs, relation->clause->repeatable);
 	}
 }
 
@@ -603,44 +497,29 @@ mappedcollGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel,
 						 Oid foreigntableid, ForeignPath *best_path,
 						 List *tlist, List *scan_clauses, Plan *outer_plan)
 {
-	RelationPlan *plan = baserel->fdw_private;
-	RangeTblEntry *table = planner_rt_fetch(named_relid(root, baserel), root);
+	MappedcollRelation *relation = baserel->fdw_private;
+	RangeTblEntry *table = planner_rt_fetch(mappedcoll_named_relid(root,
+																   baserel),
+											root);
 	MappedcollPlan out = {0};
-	List	   *exprs = NIL;
+	MappedcollWanted wanted;
+	List	   *exprs;
 	List	   *pushed = NIL;	/* what a recheck of a row must look at */
-	List	   *local = NIL;
-	List	   *local_infos = NIL;	/* RestrictInfo, of local */
-	ListCell   *lc;
+	List	   *rest;
+	List	   *local;
 
 	(void) foreigntableid;
 	(void) best_path;
-	foreach(lc, scan_clauses)
-	{
-		RestrictInfo *info = lfirst_node(RestrictInfo, lc);
-		RowClause	row;
-
-		if (info->pseudoconstant)
-			continue;
-		if (plan->sampling == MAPPEDCOLL_NO_SAMPLING &&
-			match_row_clause(root, info->clause, baserel, plan->opened, &row))
-		{
-			int			flag = row.field == MAPPEDCOLL_FILE_INDEX ?
-				MAPPEDCOLL_ON_FILE_INDEX : 0;
-
-			out.conditions = lappend_int(out.conditions,
-										 row.condition | flag);
-			exprs = lappend(exprs, row.value);
-			pushed = lappend(pushed, info->clause);
-		}
-		else
-		{
-			local = lappend(local, info->clause);
-			local_infos = lappend(local_infos, info);
-		}
-	}
-	out.columns = used_columns(baserel, local, plan->opened);
-	plan_sampling(plan, &out, &exprs);
-	plan_prefilter(baserel, plan->opened, local_infos, &out, &exprs);
+	mappedcoll_sort_conditions(root, baserel, scan_clauses, false, &wanted,
+							   &pushed, &rest);
+	local = extract_actual_clauses(rest, false);
+	out.conditions = wanted.conditions;
+	out.columns = mappedcoll_used_columns(baserel, local, relation->opened);
+	exprs = wanted.values;
+	plan_sampling(relation, &out, &exprs);
+	out.n_quals = list_length(wanted.quals);
+	exprs = list_concat(exprs, wanted.quals);
+	plan_prefilter(baserel, relation->opened, rest, &out, &exprs);
 	if (root->limit_tuples > 0)
 		out.limit = (int) Min(root->limit_tuples, 1000000);
 	out.check_relid = table->relid;

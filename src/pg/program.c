@@ -196,7 +196,8 @@ mappedcoll_program_init(MappedcollProgram *program)
 /* See program.h. */
 void
 mappedcoll_program_start(MappedcollProgram *program, const char *group,
-						 const char *matrix, int file_fd, int manifest_fd)
+						 const char *matrix, bool with_uns, int file_fd,
+						 int manifest_fd)
 {
 	char		path[MAXPGPATH];
 	char		max_memory[32];
@@ -205,7 +206,8 @@ mappedcoll_program_start(MappedcollProgram *program, const char *group,
 	char	   *argv[] = {BUILDER_PROGRAM, "--build", "--matrix",
 		unconstify(char *, matrix), "--group", unconstify(char *, group),
 		"--max-memory", max_memory,
-		"--max-cpu-time", max_cpu_time, "--max-file-size", file_size, NULL};
+		"--max-cpu-time", max_cpu_time, "--max-file-size", file_size,
+	with_uns ? NULL : "--without-uns", NULL};
 	int			ends[2];
 	pid_t		pid;
 	int			result;
@@ -318,6 +320,11 @@ hear_line(MappedcollProgram *program, char *line, int length)
 	{
 		hear_unfiltered(fields[1]);
 		return true;
+	}
+	if (strcmp(fields[0], "uns") == 0)
+	{
+		program->at_uns = true;
+		return n == 1;
 	}
 	if (strcmp(fields[0], "progress") == 0)
 		return n == 3 && parse_number(fields[1], &program->progress_done) &&
@@ -437,6 +444,20 @@ mappedcoll_program_succeeded(const MappedcollProgram *program)
 		program->error.code == MC_OK && program->wait_errno == 0 &&
 		WIFEXITED(program->wait_status) &&
 		WEXITSTATUS(program->wait_status) == 0;
+}
+
+/* See program.h: not of the system, nor killed by somebody. */
+bool
+mappedcoll_program_failed_at_uns(const MappedcollProgram *program)
+{
+	int			sig = program->wait_errno == 0 &&
+		WIFSIGNALED(program->wait_status) ? WTERMSIG(program->wait_status) : 0;
+
+	if (program->garbled)
+		return program->at_uns;	/* killed by ourselves */
+	return program->at_uns && program->error.code != MC_IO &&
+		program->error.code != MC_NO_MEMORY && sig != SIGINT &&
+		sig != SIGTERM && sig != SIGQUIT && sig != SIGKILL;
 }
 
 /* What to do about a program that did not end well. */

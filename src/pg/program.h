@@ -23,6 +23,7 @@ typedef struct MappedcollProgram
 	/* what it said */
 	uint64		progress_done;	/* of progress_total; 0 of 0 at first */
 	uint64		progress_total;
+	bool		at_uns;			/* it has come to uns */
 	bool		finished;		/* "done", or an error line */
 	bool		garbled;		/* something outside the protocol */
 	McError		error;			/* MC_OK, or its error line */
@@ -35,14 +36,15 @@ extern void mappedcoll_program_init(MappedcollProgram *program);
 
 /*
  * Start the program on matrix of the AnnData in group (both UTF-8; group ""
- * is the root) of the h5ad file open on file_fd, writing to manifest_fd; both
- * descriptors stay the caller's and must be above BUILDER_STATUS_FD.  Uses two
+ * is the root) of the h5ad file open on file_fd, writing to manifest_fd,
+ * with_uns or without; both descriptors stay the caller's and must be above BUILDER_STATUS_FD.  Uses two
  * descriptors, one of them for the call only.  Raises an error if it cannot be
  * started.
  */
 extern void mappedcoll_program_start(MappedcollProgram *program,
 									 const char *group, const char *matrix,
-									 int file_fd, int manifest_fd);
+									 bool with_uns, int file_fd,
+									 int manifest_fd);
 
 /*
  * Read some of what the program has written, never waiting.  Returns false at
@@ -61,6 +63,9 @@ extern void mappedcoll_program_kill(MappedcollProgram *program);
 
 /* Did the program that has ended do what it was asked to? */
 extern bool mappedcoll_program_succeeded(const MappedcollProgram *program);
+
+/* Has it failed, without success, because of what is in uns? */
+extern bool mappedcoll_program_failed_at_uns(const MappedcollProgram *program);
 
 /*
  * Raise the error of a program that has ended without success, about the

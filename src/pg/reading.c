@@ -5,7 +5,9 @@
  * Each distinct row is read once, file after file.  Compressed rows of all
  * files go to one array of entries; those that the row cache has are copied
  * from there, as it may let go of them.  Rows of a dense matrix stay dense
- * where nothing but values is wanted.
+ * where nothing but values is wanted.  Where nothing is wanted but a few
+ * genes, these are dense in any case: src/matrix looks for them in compressed
+ * rows, or they are read by column.
  */
 #include "postgres.h"
 
@@ -16,6 +18,7 @@
 #include "utils/memutils.h"
 
 #include "base/memory.h"
+#include "pg/bycolumn.h"
 #include "pg/cache.h"
 #include "pg/errors.h"
 #include "pg/fetched.h"
@@ -231,9 +234,9 @@ keep_rows(MappedcollFetch *fetch, const FetchSparse *sparse, uint32 n)
 	}
 }
 
-/* A file all of whose rows were found must be the same file still. */
-static void
-check_unread(MappedcollFetch *fetch, int file)
+/* See fetched.h. */
+void
+mappedcoll_fetch_unread(MappedcollFetch *fetch, int file)
 {
 	mappedcoll_file_check(fetch->opened, file,
 						  mappedcoll_file_fd(fetch->opened, file));
@@ -259,7 +262,7 @@ read_missing(MappedcollFetch *fetch, FetchSparse *sparse,
 	{
 		if (is_shut(fetch, part->file))
 			return false;
-		check_unread(fetch, part->file);
+		mappedcoll_fetch_unread(fetch, part->file);
 		return true;
 	}
 	call.map = mappedcoll_fetch_map(fetch, part->file);
@@ -328,6 +331,49 @@ reserve_floats(MappedcollFetch *fetch, float **buffer, Size *capacity,
 	*buffer = MemoryContextAllocHuge(fetch->context,
 									 sizeof(float) * Max(n, 1));
 	*capacity = n;
+}
+
+/* Does a file have any of the wanted genes? */
+static bool
+measures_any(MappedcollFetch *fetch, int file)
+{
+	for (int g = 0; g < fetch->want.n_genes; g++)
+		if (collection_measures(fetch->axis, file,
+								(uint64) fetch->want.genes[g]))
+			return true;
+	return false;
+}
+
+/* Read the wanted genes of a part, and nothing else. */
+static bool
+read_genes(MappedcollFetch *fetch, const MappedcollPart *part,
+		   FetchedPart *fetched)
+{
+	FetchCall	call = {.file = part->file, .n = part->n,
+		.rows = fetch->located.file_row + part->first,
+	.n_out = fetch->n_columns};
+
+	if (!measures_any(fetch, part->file))
+	{
+		if (is_shut(fetch, part->file))
+			return false;
+		mappedcoll_fetch_unread(fetch, part->file);
+		return true;
+	}
+	reserve_floats(fetch, &fetched->dense, &fetched->dense_capacity, part->n,
+				   fetch->n_columns);
+	switch (mappedcoll_fetch_by_column(fetch, part, fetched->dense))
+	{
+		case MAPPEDCOLL_BY_COLUMN:
+			return true;
+		case MAPPEDCOLL_TOLERATED:
+			return false;
+		case MAPPEDCOLL_BY_ROW:
+			break;
+	}
+	call.map = mappedcoll_fetch_map(fetch, part->file);
+	call.dense = fetched->dense;
+	return mappedcoll_fetch_call(fetch, &call);
 }
 
 /* Read the rows of a part that has a dense matrix. */
@@ -433,9 +479,14 @@ read_parts(MappedcollFetch *fetch)
 		CHECK_FOR_INTERRUPTS();
 		if (fetch->axis != NULL)
 			check_has_matrix(fetch, part->file);
-		if (fetch->axis != NULL &&
-			!mappedcoll_is_sparse(fetch->opened, part->file) &&
-			!read_dense(fetch, part, fetched))
+		if (fetch->by_gene)
+		{
+			if (!read_genes(fetch, part, fetched))
+				return false;
+		}
+		else if (fetch->axis != NULL &&
+				 !mappedcoll_is_sparse(fetch->opened, part->file) &&
+				 !read_dense(fetch, part, fetched))
 			return false;
 		reserve_obsm(fetch, fetched);
 		for (int o = 0; o < fetch->want.n_obsm; o++)
@@ -474,7 +525,8 @@ mappedcoll_fetch_drawn(MappedcollFetch *fetch, const uint64 *rows, int n,
 	}
 	fetch->tolerate = tolerate;
 	/* first what may find that a file has no matrix */
-	done = (fetch->axis == NULL || read_sparse(fetch, &sparse)) &&
+	done = (fetch->axis == NULL || fetch->by_gene ||
+			read_sparse(fetch, &sparse)) &&
 		read_parts(fetch);
 	fetch->tolerate = false;
 	if (done)

@@ -82,8 +82,11 @@ mappedcoll_refresh_collection(PG_FUNCTION_ARGS)
 	}
 	mappedcoll_forget(relid);
 	opened = mappedcoll_open(relid, CurrentMemoryContext);
-	mappedcoll_report_skipped(opened);
-	report_new_columns(opened);
+	if (opened->options->content == MAPPEDCOLL_CONTENT_OBS)
+	{
+		mappedcoll_report_skipped(opened);
+		report_new_columns(opened);
+	}
 	if (mappedcoll_has_matrix(opened))
 		(void) mappedcoll_axis(opened);
 	PG_RETURN_INT32(built);

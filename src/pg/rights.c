@@ -52,7 +52,7 @@ mappedcoll_check_select(Oid relid, Oid userid, List *names)
 MappedcollOpened *
 mappedcoll_open_readable(Oid relid, MemoryContext context)
 {
-	Oid			foreign_table = mappedcoll_foreign_table(relid);
+	Oid			foreign_table = mappedcoll_collection_table(relid);
 
 	mappedcoll_check_select(relid, GetUserId(), NIL);
 	return mappedcoll_open(foreign_table, context);
@@ -75,4 +75,24 @@ mappedcoll_field_column(MappedcollOpened *opened, MappedcollField field)
 			 errhint("A collection of files without expression data can be "
 					 "sampled by TABLESAMPLE weighted.")));
 	return NULL;
+}
+
+/* See rights.h. */
+List *
+mappedcoll_expression_columns(MappedcollOpened *opened, Oid relid,
+							  bool sparse_too)
+{
+	List	   *sparse = NIL;
+
+	for (int i = 0; i < opened->n_attributes; i++)
+		if (!opened->attributes[i].dropped &&
+			(opened->attributes[i].field == MAPPEDCOLL_X_INDICES ||
+			 opened->attributes[i].field == MAPPEDCOLL_X_VALUES))
+			sparse = lappend(sparse, opened->attribute_names[i]);
+	if (sparse_too && list_length(sparse) >= 2 &&
+		mappedcoll_may_select(relid, GetUserId(), sparse))
+		return sparse;
+	return list_make1(unconstify(char *,
+								 mappedcoll_field_column(opened,
+														 MAPPEDCOLL_X)));
 }

@@ -34,4 +34,12 @@ extern MappedcollOpened *mappedcoll_open_readable(Oid relid,
 extern const char *mappedcoll_field_column(MappedcollOpened *opened,
 										   MappedcollField field);
 
+/*
+ * SQL names of the columns that show all of a row's expression data: x, or its
+ * two sparse halves if sparse_too and the current user may SELECT those of
+ * relid.  Raises an error if the collection has none.
+ */
+extern List *mappedcoll_expression_columns(MappedcollOpened *opened,
+										   Oid relid, bool sparse_too);
+
 #endif							/* MAPPEDCOLL_RIGHTS_H */

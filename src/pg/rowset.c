@@ -61,9 +61,9 @@ compare_rows(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Keep the rows among n values (sorted here). */
-static void
-keep_rows(MappedcollRowSet *set, int64 *values, Size n)
+/* See rowset.h. */
+void
+mappedcoll_rowset_restrict_rows(MappedcollRowSet *set, int64 *values, Size n)
 {
 	MappedcollRange *kept;
 	Size		n_kept = 0;
@@ -138,7 +138,7 @@ keep_array(MappedcollRowSet *set, Datum value)
 	for (int i = 0; i < n; i++)
 		if (!nulls[i])
 			values[n_values++] = integer_datum(elements[i], element);
-	keep_rows(set, values, n_values);
+	mappedcoll_rowset_restrict_rows(set, values, n_values);
 	pfree(values);
 	pfree(elements);
 	pfree(nulls);
@@ -233,6 +233,99 @@ mappedcoll_rowset_restrict_files(MappedcollRowSet *set,
 	keep_files(set, collection, files);
 	pfree(files->ranges);
 	pfree(files);
+}
+
+/* Give a set other ranges; the old ones are freed. */
+static void
+replace_ranges(MappedcollRowSet *set, MappedcollRange *ranges, Size n)
+{
+	pfree(set->ranges);
+	set->ranges = ranges;
+	set->n_ranges = n;
+}
+
+/* Room for n ranges. */
+static MappedcollRange *
+make_ranges(Size n)
+{
+	return MemoryContextAllocHuge(CurrentMemoryContext,
+								  sizeof(MappedcollRange) * Max(n, 1));
+}
+
+/* See rowset.h. */
+void
+mappedcoll_rowset_intersect(MappedcollRowSet *set,
+							const MappedcollRowSet *other)
+{
+	MappedcollRange *kept = make_ranges(set->n_ranges + other->n_ranges);
+	Size		n_kept = 0;
+	Size		a = 0;
+	Size		b = 0;
+
+	while (a < set->n_ranges && b < other->n_ranges)
+	{
+		kept[n_kept].begin = Max(set->ranges[a].begin, other->ranges[b].begin);
+		kept[n_kept].end = Min(set->ranges[a].end, other->ranges[b].end);
+		if (kept[n_kept].begin < kept[n_kept].end)
+			n_kept++;
+		if (set->ranges[a].end <= other->ranges[b].end)
+			a++;
+		else
+			b++;
+	}
+	replace_ranges(set, kept, n_kept);
+}
+
+/* See rowset.h. */
+void
+mappedcoll_rowset_unite(MappedcollRowSet *set, const MappedcollRowSet *other)
+{
+	MappedcollRange *united = make_ranges(set->n_ranges + other->n_ranges);
+	Size		n = 0;
+	Size		a = 0;
+	Size		b = 0;
+
+	while (a < set->n_ranges || b < other->n_ranges)
+	{
+		MappedcollRange next;
+
+		if (b == other->n_ranges ||
+			(a < set->n_ranges &&
+			 set->ranges[a].begin <= other->ranges[b].begin))
+			next = set->ranges[a++];
+		else
+			next = other->ranges[b++];
+		if (n > 0 && next.begin <= united[n - 1].end)
+			united[n - 1].end = Max(united[n - 1].end, next.end);
+		else
+			united[n++] = next;
+	}
+	replace_ranges(set, united, n);
+}
+
+/* See rowset.h. */
+void
+mappedcoll_rowset_invert(MappedcollRowSet *set, uint64 n)
+{
+	MappedcollRange *others = make_ranges(set->n_ranges + 1);
+	Size		n_others = 0;
+	uint64		begin = 0;
+
+	for (Size i = 0; i < set->n_ranges; i++)
+	{
+		if (begin < set->ranges[i].begin)
+		{
+			others[n_others].begin = begin;
+			others[n_others++].end = set->ranges[i].begin;
+		}
+		begin = set->ranges[i].end;
+	}
+	if (begin < n)
+	{
+		others[n_others].begin = begin;
+		others[n_others++].end = n;
+	}
+	replace_ranges(set, others, n_others);
 }
 
 /* See rowset.h. */

@@ -53,6 +53,21 @@ extern void mappedcoll_rowset_restrict_files(MappedcollRowSet *set,
 											 Datum value, bool isnull,
 											 Oid typid);
 
+/* Keep the rows that are in other, too. */
+extern void mappedcoll_rowset_intersect(MappedcollRowSet *set,
+										const MappedcollRowSet *other);
+
+/* Add the rows of other. */
+extern void mappedcoll_rowset_unite(MappedcollRowSet *set,
+									const MappedcollRowSet *other);
+
+/* The rows below n that were not in it. */
+extern void mappedcoll_rowset_invert(MappedcollRowSet *set, uint64 n);
+
+/* Keep the rows among n values, which are sorted for it. */
+extern void mappedcoll_rowset_restrict_rows(MappedcollRowSet *set,
+											int64 *values, Size n);
+
 /* Number of rows. */
 extern uint64 mappedcoll_rowset_count(const MappedcollRowSet *set);
 

@@ -2,22 +2,27 @@
  * scan.c
  *		Scanning a collection.
  *
- * Rows come in batches: the row source says which, the fetch reads their
- * expression data sorted by place in the files, and each Iterate hands out
- * one.  The first batch is small (or as large as LIMIT says), later ones grow
- * up to SCAN_BATCH_BYTES, so that a query that stops early reads little.
+ * Rows come in batches: the supply (of a sampling clause the source) says
+ * which, the fetch reads their expression data sorted by place in the files,
+ * and each Iterate hands out one.  The first batch is small (or as large as
+ * LIMIT says), later ones grow up to SCAN_BATCH_BYTES, so that a query that
+ * stops early reads little.
  *
- * Where expression data is read, quals on other columns are looked at first
- * (the prefilter), so that the vectors of rows that do not pass are not read.
+ * Where expression data is read, quals on other columns that the supply does
+ * not look at are looked at first (the prefilter), so that the vectors of
+ * rows that do not pass are not read.
+ *
+ * Processes of a parallel scan share what their supplies look for.
  */
 #include "postgres.h"
 
 #include <math.h>
 
+#include "access/parallel.h"
 #include "executor/executor.h"
 #include "foreign/fdwapi.h"
 #include "miscadmin.h"
-#include "nodes/nodeFuncs.h"
+#include "storage/shmem.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -27,15 +32,35 @@
 #include "pg/fetch.h"
 #include "pg/rights.h"
 #include "pg/source.h"
+#include "pg/supply.h"
 
 #define SCAN_BATCH_BYTES	(8 * 1024 * 1024)	/* of expression data */
 #define SCAN_MAX_ROWS		4096	/* rows in a batch */
 #define SCAN_FIRST_ROWS		16		/* rows in the first batch */
 
+/* What a process of a parallel scan takes at once: row_index values */
+#define UNIT_PARTS			64	/* of a scan that reads no expression data */
+#define MIN_UNIT_ROWS		4096
+#define MAX_UNIT_ROWS		65536
+#define VECTOR_UNIT_ROWS	1024	/* of one that reads expression data */
+
+/* Shared memory of a parallel scan: counts of the workers, and the share. */
+typedef struct ScanShared
+{
+	pg_atomic_uint64 rows;		/* as MappedcollScanCounts has them */
+	pg_atomic_uint64 bytes;
+	pg_atomic_uint64 chunks;
+	pg_atomic_uint64 hits;
+	pg_atomic_uint64 read_ns;
+	pg_atomic_uint64 decode_ns;
+	MappedcollShare share;		/* the last: its size varies */
+} ScanShared;
+
 typedef struct MappedcollScanState
 {
 	MappedcollPlan plan;
-	List	   *exprs;			/* ExprState, of fdw_exprs */
+	ExprState  *argument;		/* of the sampling method, or NULL */
+	ExprState  *repeatable;		/* or NULL */
 	MappedcollOpened *opened;	/* held by the executor's context */
 	int			n_columns;
 	MappedcollColumn *columns;	/* [n_columns] */
@@ -47,9 +72,12 @@ typedef struct MappedcollScanState
 	ExprState  *prefilter;		/* NULL: none */
 	TupleTableSlot *probe;		/* of a row that the prefilter looks at */
 	MemoryContext source_context;	/* reset by a rescan */
-	bool		started;		/* source is ready */
-	MappedcollSource source;
-	uint64		n_ranges;		/* of row_index, at the last start */
+	bool		started;		/* supply or source is ready */
+	MappedcollWanted wanted;	/* of the supply */
+	MappedcollSupply *supply;	/* NULL with a sampling clause */
+	MappedcollRows *block;		/* of the supply */
+	uint32		next_of_block;
+	MappedcollSource source;	/* with a sampling clause */
 	int			max_rows;		/* in a batch */
 	int			next_rows;		/* wanted for the next batch */
 	uint64	   *rows;			/* [max_rows] the batch */
@@ -59,6 +87,8 @@ typedef struct MappedcollScanState
 	int			n_candidates;
 	int			next_candidate;
 	uint64		rows_read;		/* in all batches */
+	ScanShared *shared;			/* of a parallel scan, or NULL */
+	MappedcollScanCounts others;	/* counts of other processes */
 } MappedcollScanState;
 
 /* Prepare the prefilter of a scan that has one. */
@@ -67,17 +97,46 @@ init_prefilter(ForeignScanState *node)
 {
 	MappedcollScanState *state = node->fdw_state;
 	List	   *exprs = ((ForeignScan *) node->ss.ps.plan)->fdw_exprs;
-	int			n = state->plan.n_prefilter;
 
-	if (n == 0 || state->fetch == NULL)
+	if (state->plan.n_prefilter == 0 || state->fetch == NULL)
 		return;
-	state->prefilter = ExecInitQual(list_copy_tail(exprs,
-												   list_length(exprs) - n),
-									&node->ss.ps);
+	state->prefilter =
+		ExecInitQual(mappedcoll_plan_part(&state->plan, exprs,
+										  MAPPEDCOLL_PLAN_PREFILTER),
+					 &node->ss.ps);
 	state->probe =
 		MakeSingleTupleTableSlot(RelationGetDescr(node->ss.ss_currentRelation),
 								 &TTSOpsVirtual);
 	state->candidates = palloc(sizeof(uint64) * state->max_rows);
+}
+
+/* Prepare what says which rows come: supply, or sampling clause. */
+static void
+init_rows(ForeignScanState *node)
+{
+	MappedcollScanState *state = node->fdw_state;
+	ForeignScan *fscan = (ForeignScan *) node->ss.ps.plan;
+	List	   *sampling = mappedcoll_plan_part(&state->plan, fscan->fdw_exprs,
+												MAPPEDCOLL_PLAN_SAMPLING);
+
+	if (state->plan.sampling != MAPPEDCOLL_NO_SAMPLING)
+	{
+		state->argument = ExecInitExpr(linitial(sampling), &node->ss.ps);
+		if (state->plan.repeatable)
+			state->repeatable = ExecInitExpr(lsecond(sampling), &node->ss.ps);
+		return;
+	}
+	state->wanted.conditions = state->plan.conditions;
+	state->wanted.values = mappedcoll_plan_part(&state->plan, fscan->fdw_exprs,
+												MAPPEDCOLL_PLAN_VALUES);
+	state->wanted.quals = mappedcoll_plan_part(&state->plan, fscan->fdw_exprs,
+											   MAPPEDCOLL_PLAN_QUALS);
+	state->supply =
+		mappedcoll_supply_create(state->opened,
+								 RelationGetDescr(node->ss.ss_currentRelation),
+								 fscan->scan.scanrelid, &state->wanted,
+								 &node->ss.ps);
+	state->block = palloc0(sizeof(MappedcollRows));
 }
 
 /* See fdw.h. */
@@ -94,7 +153,6 @@ mappedcollBeginForeignScan(ForeignScanState *node, int eflags)
 		return;
 	state->user = OidIsValid(state->plan.check_user) ?
 		state->plan.check_user : GetUserId();
-	state->exprs = ExecInitExprList(fscan->fdw_exprs, &node->ss.ps);
 	state->opened =
 		mappedcoll_open(RelationGetRelid(node->ss.ss_currentRelation),
 						estate->es_query_cxt);
@@ -113,6 +171,7 @@ mappedcollBeginForeignScan(ForeignScanState *node, int eflags)
 													  SCAN_MAX_ROWS);
 	}
 	state->rows = palloc(sizeof(uint64) * state->max_rows);
+	init_rows(node);
 	init_prefilter(node);
 	state->fresh_seed = mappedcoll_fresh_seed();
 	state->source_context = AllocSetContextCreate(estate->es_query_cxt,
@@ -136,19 +195,9 @@ repeatable_seed(float8 value)
 	return bits;
 }
 
-/* Evaluate expression number i of fdw_exprs. */
-static Datum
-evaluate(ForeignScanState *node, int i, bool *isnull)
-{
-	MappedcollScanState *state = node->fdw_state;
-
-	return ExecEvalExpr((ExprState *) list_nth(state->exprs, i),
-						node->ss.ps.ps_ExprContext, isnull);
-}
-
 /* Seed of the sampling clause. */
 static uint64
-sampling_seed(ForeignScanState *node, int n_conditions)
+sampling_seed(ForeignScanState *node)
 {
 	MappedcollScanState *state = node->fdw_state;
 	bool		isnull;
@@ -156,7 +205,7 @@ sampling_seed(ForeignScanState *node, int n_conditions)
 
 	if (!state->plan.repeatable)
 		return state->fresh_seed;
-	value = evaluate(node, n_conditions + 1, &isnull);
+	value = ExecEvalExpr(state->repeatable, node->ss.ps.ps_ExprContext, &isnull);
 	if (isnull)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TABLESAMPLE_REPEAT),
@@ -166,17 +215,17 @@ sampling_seed(ForeignScanState *node, int n_conditions)
 
 /* Start TABLESAMPLE bernoulli or system. */
 static void
-start_percent(MappedcollScanState *state, Datum argument, uint64 seed,
-			  MappedcollRowSet *set)
+start_percent(MappedcollScanState *state, Datum argument, uint64 seed)
 {
+	uint64		n_obs = collection_n_obs(state->opened->collection);
 	double		percent = DatumGetFloat4(argument);
 
 	if (percent < 0 || percent > 100 || isnan(percent))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TABLESAMPLE_ARGUMENT),
 				 errmsg("sample percentage must be between 0 and 100")));
-	mappedcoll_source_percent(&state->source, set, state->plan.sampling,
-							  percent, seed);
+	mappedcoll_source_percent(&state->source, mappedcoll_rowset_all(n_obs),
+							  state->plan.sampling, percent, seed);
 }
 
 /* Start TABLESAMPLE weighted: the weight's columns need SELECT as well. */
@@ -198,53 +247,40 @@ start_weighted(MappedcollScanState *state, Datum argument, uint64 seed)
 							   collection_n_obs(state->opened->collection));
 }
 
-/* Evaluate conditions and sampling arguments, and start the row source. */
+/* Evaluate the sampling clause's arguments, and start the row source. */
+static void
+start_sampling(ForeignScanState *node)
+{
+	MappedcollScanState *state = node->fdw_state;
+	uint64		seed = sampling_seed(node);
+	bool		isnull;
+	Datum		value = ExecEvalExpr(state->argument,
+									 node->ss.ps.ps_ExprContext, &isnull);
+
+	if (isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TABLESAMPLE_ARGUMENT),
+				 errmsg("TABLESAMPLE parameter cannot be null")));
+	if (state->plan.sampling == MAPPEDCOLL_WEIGHTED)
+		start_weighted(state, value, seed);
+	else
+		start_percent(state, value, seed);
+}
+
+/* Begin with the first row. */
 static void
 start_scan(ForeignScanState *node)
 {
 	MappedcollScanState *state = node->fdw_state;
-	MappedcollRowSet *set;
 	MemoryContext old = MemoryContextSwitchTo(state->source_context);
-	int			n = 0;
-	bool		isnull;
-	Datum		value;
-	ListCell   *lc;
 
-	set = mappedcoll_rowset_all(collection_n_obs(state->opened->collection));
-	foreach(lc, state->plan.conditions)
-	{
-		Expr	   *expr = list_nth(((ForeignScan *)
-									 node->ss.ps.plan)->fdw_exprs, n);
-
-		value = evaluate(node, n++, &isnull);
-		if (lfirst_int(lc) & MAPPEDCOLL_ON_FILE_INDEX)
-			mappedcoll_rowset_restrict_files(set, state->opened->collection,
-											 MAPPEDCOLL_CONDITION(lfirst_int(lc)),
-											 value, isnull,
-											 exprType((Node *) expr));
-		else
-			mappedcoll_rowset_restrict(set,
-									   MAPPEDCOLL_CONDITION(lfirst_int(lc)),
-									   value, isnull,
-									   exprType((Node *) expr));
-	}
-	state->n_ranges = set->n_ranges;
-
-	if (state->plan.sampling == MAPPEDCOLL_NO_SAMPLING)
-		mappedcoll_source_rows(&state->source, set);
+	if (state->supply == NULL)
+		start_sampling(node);
 	else
 	{
-		uint64		seed = sampling_seed(node, n);
-
-		value = evaluate(node, n, &isnull);
-		if (isnull)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_TABLESAMPLE_ARGUMENT),
-					 errmsg("TABLESAMPLE parameter cannot be null")));
-		if (state->plan.sampling == MAPPEDCOLL_WEIGHTED)
-			start_weighted(state, value, seed);
-		else
-			start_percent(state, value, seed, set);
+		mappedcoll_supply_start(state->supply, node->ss.ps.ps_ExprContext);
+		state->block->n = 0;
+		state->next_of_block = 0;
 	}
 	MemoryContextSwitchTo(old);
 	state->next_rows = state->plan.limit > 0 ? state->plan.limit
@@ -297,7 +333,46 @@ passes_prefilter(ForeignScanState *node, uint64 row)
 	return passes;
 }
 
-/* The next rows of the source that pass the prefilter, at most max. */
+/* The next rows of supply or source, at most max. */
+static int
+next_candidates(ForeignScanState *node, uint64 *rows, int max)
+{
+	MappedcollScanState *state = node->fdw_state;
+	MappedcollRows *block = state->block;
+	int			n = 0;
+
+	if (state->supply == NULL)
+		return mappedcoll_source_next(&state->source, rows, max);
+	while (n < max)
+	{
+		uint64		first;
+		uint32		i = state->next_of_block;
+		uint32		end;
+
+		if (i >= block->n)
+		{
+			state->next_of_block = 0;
+			block->n = 0;
+			if (!mappedcoll_supply_next(state->supply,
+										node->ss.ps.ps_ExprContext, block))
+				break;
+			continue;
+		}
+		end = Min(block->n, i + (uint32) (max - n));
+		first = block->first + collection_file_start(state->opened->collection,
+													 block->file);
+		if (block->n == block->span)
+			for (; i < end; i++)
+				rows[n++] = first + i;
+		else
+			for (; i < end; i++)
+				rows[n++] = first + block->selected[i];
+		state->next_of_block = end;
+	}
+	return n;
+}
+
+/* The next rows that pass the prefilter, at most max. */
 static int
 next_rows(ForeignScanState *node, int max)
 {
@@ -306,7 +381,7 @@ next_rows(ForeignScanState *node, int max)
 
 	if (state->prefilter == NULL)
 	{
-		n = mappedcoll_source_next(&state->source, state->rows, max);
+		n = next_candidates(node, state->rows, max);
 		state->rows_read += n;
 		return n;
 	}
@@ -315,9 +390,8 @@ next_rows(ForeignScanState *node, int max)
 		if (state->next_candidate >= state->n_candidates)
 		{
 			CHECK_FOR_INTERRUPTS();
-			state->n_candidates = mappedcoll_source_next(&state->source,
-														 state->candidates,
-														 state->max_rows);
+			state->n_candidates = next_candidates(node, state->candidates,
+												  state->max_rows);
 			state->next_candidate = 0;
 			if (state->n_candidates == 0)
 				break;
@@ -378,7 +452,7 @@ mappedcollReScanForeignScan(ForeignScanState *node)
 		MemoryContextReset(state->source_context);
 }
 
-/* See fdw.h: all but the probe's descriptor is in the executor's context. */
+/* See fdw.h: all but the descriptor of slots is in the executor's context. */
 void
 mappedcollEndForeignScan(ForeignScanState *node)
 {
@@ -387,6 +461,125 @@ mappedcollEndForeignScan(ForeignScanState *node)
 	if (state->probe != NULL)
 		ExecDropSingleTupleTableSlot(state->probe);
 	state->probe = NULL;
+	if (state->supply != NULL)
+		mappedcoll_supply_end(state->supply);
+}
+
+/* --- parallel scans --- */
+
+/* See fdw.h. */
+Size
+mappedcollEstimateDSMForeignScan(ForeignScanState *node,
+								 ParallelContext *pcxt)
+{
+	MappedcollScanState *state = node->fdw_state;
+
+	(void) pcxt;
+	return add_size(offsetof(ScanShared, share),
+					mappedcoll_share_size(state->opened));
+}
+
+/* See fdw.h. */
+void
+mappedcollInitializeDSMForeignScan(ForeignScanState *node,
+								   ParallelContext *pcxt, void *coordinate)
+{
+	MappedcollScanState *state = node->fdw_state;
+	ScanShared *shared = coordinate;
+	uint64		unit = collection_n_obs(state->opened->collection) /
+		UNIT_PARTS;
+
+	(void) pcxt;
+	pg_atomic_init_u64(&shared->rows, 0);
+	pg_atomic_init_u64(&shared->bytes, 0);
+	pg_atomic_init_u64(&shared->chunks, 0);
+	pg_atomic_init_u64(&shared->hits, 0);
+	pg_atomic_init_u64(&shared->read_ns, 0);
+	pg_atomic_init_u64(&shared->decode_ns, 0);
+	mappedcoll_share_make(&shared->share, state->opened,
+						  state->fetch != NULL ? VECTOR_UNIT_ROWS :
+						  Min(Max(unit, MIN_UNIT_ROWS), MAX_UNIT_ROWS));
+	state->shared = shared;
+	mappedcoll_supply_join(state->supply, &shared->share);
+}
+
+/* See fdw.h. */
+void
+mappedcollReInitializeDSMForeignScan(ForeignScanState *node,
+									 ParallelContext *pcxt, void *coordinate)
+{
+	ScanShared *shared = coordinate;
+
+	(void) node;
+	(void) pcxt;
+	mappedcoll_share_restart(&shared->share);
+}
+
+/* See fdw.h. */
+void
+mappedcollInitializeWorkerForeignScan(ForeignScanState *node, shm_toc *toc,
+									  void *coordinate)
+{
+	MappedcollScanState *state = node->fdw_state;
+	ScanShared *shared = coordinate;
+
+	(void) toc;
+	state->shared = shared;
+	mappedcoll_supply_join(state->supply, &shared->share);
+}
+
+/* Add the counts of this process to those of a parallel scan. */
+static void
+hand_over(ForeignScanState *node)
+{
+	MappedcollScanState *state = node->fdw_state;
+	ScanShared *shared = state->shared;
+
+	pg_atomic_fetch_add_u64(&shared->rows, (int64) state->rows_read);
+	if (state->fetch != NULL)
+	{
+		const MappedcollCounters *counters =
+			mappedcoll_fetch_counters(state->fetch);
+
+		pg_atomic_fetch_add_u64(&shared->bytes, (int64) counters->bytes_read);
+		pg_atomic_fetch_add_u64(&shared->chunks,
+								(int64) counters->chunks_decoded);
+		pg_atomic_fetch_add_u64(&shared->hits, (int64) counters->cache_hits);
+		pg_atomic_fetch_add_u64(&shared->read_ns, (int64) counters->read_ns);
+		pg_atomic_fetch_add_u64(&shared->decode_ns,
+								(int64) counters->decode_ns);
+	}
+}
+
+/* Take over the counts that the other processes have handed over. */
+static void
+take_over(MappedcollScanState *state)
+{
+	ScanShared *shared = state->shared;
+	MappedcollScanCounts *others = &state->others;
+
+	others->rows += pg_atomic_read_u64(&shared->rows);
+	others->bytes += pg_atomic_read_u64(&shared->bytes);
+	others->chunks += pg_atomic_read_u64(&shared->chunks);
+	others->hits += pg_atomic_read_u64(&shared->hits);
+	others->read_ms += (double) pg_atomic_read_u64(&shared->read_ns) / 1e6;
+	others->decode_ms += (double) pg_atomic_read_u64(&shared->decode_ns) / 1e6;
+}
+
+/* See fdw.h: after it the shared memory is gone. */
+void
+mappedcollShutdownForeignScan(ForeignScanState *node)
+{
+	MappedcollScanState *state = node->fdw_state;
+
+	if (state == NULL || state->shared == NULL)
+		return;
+	if (IsParallelWorker())
+		hand_over(node);
+	else
+		take_over(state);
+	mappedcoll_supply_leave(state->supply, !IsParallelWorker());
+	state->shared = NULL;
 }
 
 /* See fdw.h. */
@@ -395,18 +588,26 @@ mappedcoll_scan_counts(ForeignScanState *node, MappedcollScanCounts *counts)
 {
 	MappedcollScanState *state = node->fdw_state;
 
-	memset(counts, 0, sizeof(*counts));
-	counts->ranges = state->n_ranges;
-	counts->rows = state->rows_read;
+	*counts = state->others;
+	if (state->supply != NULL)
+	{
+		const MappedcollSupplyCounts *supplied =
+			mappedcoll_supply_counts(state->supply);
+
+		counts->ranges = supplied->ranges;
+		counts->files = supplied->files;
+		counts->removed = supplied->rows - supplied->passed;
+	}
+	counts->rows += state->rows_read;
 	if (state->fetch != NULL)
 	{
 		const MappedcollCounters *counters =
 			mappedcoll_fetch_counters(state->fetch);
 
-		counts->bytes = counters->bytes_read;
-		counts->chunks = counters->chunks_decoded;
-		counts->hits = counters->cache_hits;
-		counts->read_ms = (double) counters->read_ns / 1e6;
-		counts->decode_ms = (double) counters->decode_ns / 1e6;
+		counts->bytes += counters->bytes_read;
+		counts->chunks += counters->chunks_decoded;
+		counts->hits += counters->cache_hits;
+		counts->read_ms += (double) counters->read_ns / 1e6;
+		counts->decode_ms += (double) counters->decode_ns / 1e6;
 	}
 }

@@ -1,6 +1,6 @@
 /*
  * skipped.c
- *		What of obs cannot be read.
+ *		What of obs and var cannot be read.
  *
  * Told when a collection is made, and again when its files changed: a column
  * of the table that a new version of a file cannot give reads as NULL there.
@@ -13,10 +13,11 @@
 #include "pg/skipped.h"
 #include "pg/values.h"
 
-/* See skipped.h. */
-void
-mappedcoll_report_skipped(MappedcollOpened *opened)
+/* Tell of the columns of a frame, which is obs or var. */
+static void
+report_frame(MappedcollOpened *opened, const char *frame)
 {
+	size_t		length = strlen(frame);
 	List	   *told = NIL;
 	bool		more = false;
 	const char *name;
@@ -29,7 +30,7 @@ mappedcoll_report_skipped(MappedcollOpened *opened)
 		for (int i = 0; i < n; i++)
 		{
 			manifest_skipped(opened->manifests[f], i, &name, &reason);
-			if (strncmp(name, "obs/", 4) != 0 ||
+			if (strncmp(name, frame, length) != 0 || name[length] != '/' ||
 				list_member(told, makeString(unconstify(char *, name))))
 				continue;
 			if (list_length(told) == MAPPEDCOLL_MAX_TOLD)
@@ -39,14 +40,29 @@ mappedcoll_report_skipped(MappedcollOpened *opened)
 			}
 			told = lappend(told, makeString(pstrdup(name)));
 			ereport(NOTICE,
-					(errmsg("obs column \"%s\" of file \"%s\" is left out: "
-							"%s",
-							mappedcoll_shown(name + 4, strlen(name + 4)),
+					(errmsg("%s column \"%s\" of file \"%s\" is left out: "
+							"%s", frame,
+							mappedcoll_shown(name + length + 1,
+											 strlen(name + length + 1)),
 							opened->options->files[f],
 							mappedcoll_shown(reason, strlen(reason)))));
 		}
 	}
 	if (more)
 		ereport(NOTICE,
-				(errmsg("further obs columns are left out")));
+				(errmsg("further %s columns are left out", frame)));
+}
+
+/* See skipped.h. */
+void
+mappedcoll_report_skipped(MappedcollOpened *opened)
+{
+	report_frame(opened, "obs");
+}
+
+/* See skipped.h. */
+void
+mappedcoll_report_skipped_var(MappedcollOpened *opened)
+{
+	report_frame(opened, "var");
 }

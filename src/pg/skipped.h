@@ -1,6 +1,6 @@
 /*
  * skipped.h
- *		What of obs cannot be read.
+ *		What of obs and var cannot be read.
  */
 #ifndef MAPPEDCOLL_SKIPPED_H
 #define MAPPEDCOLL_SKIPPED_H
@@ -14,5 +14,8 @@
  * MAPPEDCOLL_MAX_TOLD of them: a file can have any number.
  */
 extern void mappedcoll_report_skipped(MappedcollOpened *opened);
+
+/* The same of columns of var. */
+extern void mappedcoll_report_skipped_var(MappedcollOpened *opened);
 
 #endif							/* MAPPEDCOLL_SKIPPED_H */

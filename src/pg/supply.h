@@ -8,6 +8,8 @@
 
 #include "postgres.h"
 
+#include "port/atomics.h"
+
 #include "pg/condition.h"
 #include "pg/rowset.h"
 
@@ -26,9 +28,21 @@ typedef struct MappedcollSupply MappedcollSupply;
 typedef struct MappedcollSupplyCounts
 {
 	uint64		ranges;			/* of row_index, at the last start */
-	uint64		files;			/* files that it looked into, over all starts */
-	uint64		rows;			/* rows looked at, over all starts */
+	uint64		files;			/* different files that it looked into */
+	uint64		rows;			/* rows looked at, over all starts, */
+	uint64		passed;			/* and those of them that passed */
 } MappedcollSupplyCounts;
+
+/* What processes share that look for the rows together; in shared memory. */
+typedef struct MappedcollShare
+{
+	pg_atomic_uint64 next;		/* number of the unit that nobody has taken */
+	uint64		unit;			/* row_index values of each */
+	pg_atomic_uint64 rows;		/* counts of those who have left */
+	pg_atomic_uint64 passed;
+	int			n_files;
+	bool		files[FLEXIBLE_ARRAY_MEMBER];	/* looked into */
+} MappedcollShare;
 
 /* In the current memory context, which lives as long as parent. */
 extern MappedcollSupply *
@@ -52,6 +66,22 @@ extern void mappedcoll_supply_start(MappedcollSupply *supply,
 extern bool mappedcoll_supply_next(MappedcollSupply *supply,
 								   ExprContext *econtext,
 								   MappedcollRows *rows);
+
+/*
+ * Processes whose supplies are of the same plan look for the rows together:
+ * size of a share; make one for units of so many rows; take part, which is
+ * before the first row is asked for; begin again, when nobody takes part but
+ * the caller; and leave, adding one's counts to those of the share, or, at
+ * last, the others' to one's own.  Each process gets ascending rows.
+ */
+extern Size mappedcoll_share_size(const MappedcollOpened *opened);
+extern void mappedcoll_share_make(MappedcollShare *share,
+								  const MappedcollOpened *opened,
+								  uint64 unit);
+extern void mappedcoll_share_restart(MappedcollShare *share);
+extern void mappedcoll_supply_join(MappedcollSupply *supply,
+								   MappedcollShare *share);
+extern void mappedcoll_supply_leave(MappedcollSupply *supply, bool last);
 
 extern const MappedcollSupplyCounts *
 			mappedcoll_supply_counts(const MappedcollSupply *supply);

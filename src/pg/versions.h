@@ -9,13 +9,19 @@
 #include "postgres.h"
 
 #include "catalog/partition.h"
+#include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_proc.h"
 #include "commands/explain.h"
+#include "executor/nodeHash.h"
+#include "miscadmin.h"
 #if PG_VERSION_NUM >= 180000
 #include "commands/explain_format.h"
 #include "commands/explain_state.h"
 #endif
+#include "commands/vacuum.h"
+#include "nodes/extensible.h"
 #include "nodes/pathnodes.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
@@ -23,7 +29,9 @@
 #include "parser/parse_relation.h"
 #include "parser/parser.h"
 #include "utils/acl.h"
+#include "utils/lsyscache.h"
 #include "utils/selfuncs.h"
+#include "utils/syscache.h"
 
 /* 16 removed nullable_relids.  NIL if the query has no use for the order. */
 static inline List *
@@ -105,6 +113,17 @@ mappedcoll_raw_parser(const char *string)
 #endif
 }
 
+/* Is it a comparison of btree?  18 looks at other indexes that are ordered. */
+static inline bool
+mappedcoll_is_ordering(Oid opno)
+{
+#if PG_VERSION_NUM >= 180000
+	return get_op_index_interpretation(opno) != NIL;
+#else
+	return get_op_btree_interpretation(opno) != NIL;
+#endif
+}
+
 /* 16 made one function of all these checks. */
 static inline bool
 mappedcoll_owns_table(Oid relid, Oid userid)
@@ -129,6 +148,45 @@ mappedcoll_may_create_in(Oid namespace, Oid userid)
 #endif
 }
 
+/* 14 added what the estimate is based on. */
+static inline double
+mappedcoll_number_of_groups(PlannerInfo *root, List *exprs, double rows)
+{
+#if PG_VERSION_NUM >= 140000
+	return estimate_num_groups(root, exprs, rows, NULL, NULL);
+#else
+	return estimate_num_groups(root, exprs, rows, NULL);
+#endif
+}
+
+/* The same for the right to call a function. */
+static inline bool
+mappedcoll_may_execute(Oid function, Oid userid)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(ProcedureRelationId, function, userid,
+						   ACL_EXECUTE) == ACLCHECK_OK;
+#else
+	return pg_proc_aclcheck(function, userid, ACL_EXECUTE) == ACLCHECK_OK;
+#endif
+}
+
+/* Bytes that a hash table may take; 15 renamed it, and made it bytes. */
+static inline Size
+mappedcoll_hash_memory(void)
+{
+#if PG_VERSION_NUM >= 150000
+	return get_hash_memory_limit();
+#else
+	return (Size) get_hash_mem() * 1024;
+#endif
+}
+
+/* New in 15: before, every custom scan can. */
+#ifndef CUSTOMPATH_SUPPORT_PROJECTION
+#define CUSTOMPATH_SUPPORT_PROJECTION 0
+#endif
+
 /* 14 added partitions that are being detached. */
 static inline Oid
 mappedcoll_partition_parent(Oid relid)
@@ -137,6 +195,56 @@ mappedcoll_partition_parent(Oid relid)
 	return get_partition_parent(relid, true);
 #else
 	return get_partition_parent(relid);
+#endif
+}
+
+/*
+ * The statistics target of a column, -1 being the default.  17 moved it behind
+ * the part of the row that is always there.
+ */
+static inline int
+mappedcoll_attribute_target(HeapTuple attribute)
+{
+#if PG_VERSION_NUM >= 170000
+	bool		isnull;
+	Datum		target = SysCacheGetAttr(ATTNUM, attribute,
+										 Anum_pg_attribute_attstattarget,
+										 &isnull);
+
+	return isnull ? -1 : DatumGetInt16(target);
+#else
+	return ((Form_pg_attribute) GETSTRUCT(attribute))->attstattarget;
+#endif
+}
+
+/*
+ * Tell ANALYZE's code the column (a copy of its own) and the target; 17 has no
+ * more than the latter.
+ */
+static inline void
+mappedcoll_set_target(VacAttrStats *stats, Form_pg_attribute att, int target)
+{
+#if PG_VERSION_NUM >= 170000
+	(void) att;
+	stats->attstattarget = target;
+#else
+	stats->attr = att;
+	att->attstattarget = target;
+#endif
+}
+
+/* Whose rights count for a table that the planner knows; 0: the caller's. */
+static inline Oid
+mappedcoll_rel_user(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte)
+{
+#if PG_VERSION_NUM >= 160000
+	(void) root;
+	(void) rte;
+	return rel->userid;
+#else
+	(void) root;
+	(void) rel;
+	return rte->checkAsUser;
 #endif
 }
 

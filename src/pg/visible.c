@@ -15,6 +15,7 @@
 #include "nodes/parsenodes.h"
 #include "optimizer/optimizer.h"
 #include "utils/builtins.h"
+#include "utils/float.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -178,29 +179,34 @@ mappedcoll_visible_rows(MappedcollOpened *opened, Oid relid)
 	return mask;
 }
 
-/* Changes of functions that this session has heard of. */
-static uint64 function_changes = 0;
+/* Changes that this session has heard of. */
+static uint64 catalog_changes = 0;
 
-/* A function changed, or the right to call it: syscache callback. */
+/* Syscache callback. */
 static void
-function_callback(Datum arg, int cache, uint32 hash)
+change_callback(Datum arg, int cache, uint32 hash)
 {
 	(void) arg;
 	(void) cache;
 	(void) hash;
-	function_changes++;
+	catalog_changes++;
 }
 
-/* A number that is another one after each change of a function. */
+/*
+ * A number that is another one after each change of what a condition means or
+ * who may evaluate it: functions and the right to call them, roles and their
+ * members, constraints of domains.
+ */
 static uint64
-function_generation(void)
+catalog_generation(void)
 {
+	static const int caches[] = {PROCOID, AUTHOID, AUTHMEMROLEMEM, CONSTROID};
 	static bool registered = false;
 
-	if (!registered)
-		CacheRegisterSyscacheCallback(PROCOID, function_callback, (Datum) 0);
+	for (int i = 0; !registered && i < (int) lengthof(caches); i++)
+		CacheRegisterSyscacheCallback(caches[i], change_callback, (Datum) 0);
 	registered = true;
-	return function_changes;
+	return catalog_changes;
 }
 
 /* Names of the columns in a condition on the one table of a query. */
@@ -218,9 +224,10 @@ condition_columns(Oid relid, Bitmapset *attnums)
 
 /*
  * A name for the rows that a prepared filter gives, if they are the same until
- * a function changes; else NULL.  It has the condition as PostgreSQL
- * understood it, so that it does not depend on search_path; and the user,
- * whose right to call the functions in it is checked when it runs.  *columns
+ * the catalog changes; else NULL.  It has the condition as PostgreSQL
+ * understood it, so that it does not depend on search_path; the user, whose
+ * right to call the functions in it is checked when it runs; and the digits
+ * of floats as text, a setting that an immutable function looks at.  *columns
  * gets the columns that need SELECT.
  */
 static char *
@@ -238,8 +245,8 @@ filter_key(SPIPlanPtr plan, Oid relid, List **columns)
 	if (bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, attnums))
 		return NULL;			/* the whole row */
 	*columns = condition_columns(relid, attnums);
-	return psprintf("%u %u " UINT64_FORMAT " %s", relid, GetUserId(),
-					function_generation(),
+	return psprintf("%u %u " UINT64_FORMAT " %d %s", relid, GetUserId(),
+					catalog_generation(), extra_float_digits,
 					nodeToString(query->jointree->quals));
 }
 

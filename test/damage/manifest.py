@@ -12,7 +12,7 @@ import ctypes.util
 import mutate
 
 U32, U64, I64 = ctypes.c_uint32, ctypes.c_uint64, ctypes.c_int64
-VERSION = 2
+VERSION = 3
 BLOCK = 65536
 
 
@@ -52,7 +52,8 @@ Header = record("Header", ("magic", ctypes.c_char * 8), ("version", U32),
                 ("n_var_columns", U32), ("n_matrices", U32),
                 ("n_skipped", U32), ("names_length", U64),
                 ("directory_offset", U64), ("directory_length", U64),
-                ("directory_checksum", U64), ("fingerprint", U64 * 2),
+                ("directory_checksum", U64), ("uns", Section),
+                ("fingerprint", U64 * 2),
                 ("checksum", U64))
 COLUMN_SECTIONS = ("values", "nulls", "offsets", "bytes", "counts",
                    "rank_starts", "rank_entries")
@@ -108,6 +109,7 @@ class Manifest:
 
     def sections(self):
         """Every section with bytes; a stored array's has blocks of its own."""
+        yield self.header.uns, None
         for column in self.columns:
             for name in COLUMN_SECTIONS:
                 yield getattr(column, name), None

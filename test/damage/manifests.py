@@ -88,7 +88,7 @@ def make(rng, item, kept):
         # of an older version of the program, or of the file
         changed = manifest.Manifest(item.data)
         if how == "old":
-            changed.header.version = rng.choice((0, 1, 3, 2**31, 2**32 - 1))
+            changed.header.version = rng.choice((0, 1, 2, 4, 2**31, 2**32 - 1))
         else:
             changed.header.identity[rng.randrange(5)] ^= \
                 1 << rng.randrange(64)

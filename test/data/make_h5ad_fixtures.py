@@ -1113,7 +1113,189 @@ def compound_filtered(f):
     f["var"] = var
 
 
+# ---- uns ----
+
+def uns_of_all_kinds(f):
+    """What becomes JSON, as anndata of all times, R and others write it."""
+    skeleton(f)
+    uns = f.create_group("uns")
+    mark(uns, "dict", "0.1.0")
+    scalars = uns.create_group("scalars")
+    for name, value in (("int", np.int64(-3)), ("u64", np.uint64(2**64 - 1)),
+                        ("f32", np.float32(0.1)), ("f64", np.float64(0.1)),
+                        ("half", np.float16(0.5)), ("large", np.float64(1e300)),
+                        ("bool", np.bool_(True)), ("nan", np.float32("nan")),
+                        ("inf", np.float64("-inf")), ("zero", np.float64(-0.0))):
+        scalars[name] = value
+        mark(scalars[name], "numeric-scalar", "0.2.0")
+    scalars["big_endian"] = np.array(-70000, dtype=">i4")
+    null_space(scalars, "none")
+    mark(scalars["none"], "null", "0.1.0")
+    strings = uns.create_group("strings")
+    strings["plain"] = "sehr \u00fcbel \U0001f9ec"
+    mark(strings["plain"], "string", "0.2.0")
+    strings["escaped"] = '"\\/\b\t\n\x1f\x7f'
+    strings["fixed"] = np.bytes_(b"fixed")
+    strings["bad"] = np.bytes_(b"a\xff\xe2\x82z")
+    strings["empty"] = ""
+    strings.create_dataset("list", data=text(["a", "", "\u00e4"]), dtype=STRING)
+    strings["fixed_list"] = np.array([b"x", b"yy", b""])
+    strings.create_dataset("table", data=text([["a", "b"], ["c", "d"]]),
+                           dtype=STRING)
+    strings.create_dataset("chunked", data=text(["s%d" % i for i in range(600)]),
+                           dtype=STRING, chunks=(100,), compression="gzip")
+    arrays = uns.create_group("arrays")
+    arrays["ints"] = np.int16([1, -2, 3])
+    arrays["floats"] = np.float64([0.5, np.nan, np.inf, 1e-7])
+    arrays["bools"] = np.array([True, False])
+    arrays["one"] = np.int8([7])
+    arrays["matrix"] = np.float32([[1, 2.5], [np.nan, -0.0]])
+    arrays["cube"] = np.arange(8).reshape(2, 2, 2)
+    arrays["none"] = np.array([], dtype="f8")
+    arrays["no_rows"] = np.zeros((0, 3))
+    arrays["no_columns"] = np.zeros((2, 0))
+    arrays.create_dataset("gzip", data=np.arange(12).reshape(3, 4),
+                          chunks=(2, 3), compression="gzip", shuffle=True)
+    arrays.create_dataset("compact", data=np.uint8([250, 255]))
+    for name, encoding, values in (
+            ("integers", "nullable-integer", np.int64([1, 2, 3])),
+            ("booleans", "nullable-boolean", np.array([True, False, True])),
+            ("words", "nullable-string-array", text(["a", "b", "c"]))):
+        g = arrays.create_group(name)
+        mark(g, encoding, "0.1.0")
+        if name == "words":
+            g.create_dataset("values", data=values, dtype=STRING)
+        else:
+            g["values"] = values
+        g["mask"] = np.array([False, True, False])
+    categorical(arrays, "labels", np.int8([1, -1, 0]), ["lo", "hi"])
+    categorical(arrays, "numbers", np.int8([1, 0, 0]), np.int64([10, 20]))
+    groups = np.zeros(2, dtype=[("B cell", "f4"), ("T/NK", "f4")])
+    groups["B cell"] = [1.5, np.nan]
+    groups["T/NK"] = [2, 0.1]
+    ranked = uns.create_group("rank_genes_groups")
+    ranked["scores"] = groups
+    mark(ranked["scores"], "rec-array", "0.2.0")
+    names = np.zeros(2, dtype=[("B cell", STRING), ("T/NK", "S4")])
+    names["B cell"] = ["MS4A1", "CD79A"]
+    names["T/NK"] = [b"CD3D", b"GNLY"]
+    ranked["names"] = names
+    ranked["one"] = np.array((3, True), dtype=[("n", "i2"), ("ok", "?")])
+    ranked["params/method"] = "wilcoxon"
+    table = frame(uns, "table", ["r0", "r1"], ["x"])
+    table["x"] = np.float64([1, 2])
+    uns["shared"] = f["uns/arrays/ints"]
+    uns["soft"] = h5py.SoftLink("/uns/strings/plain")
+    deep = uns
+    for _ in range(15):
+        deep = deep.create_group("d")
+    deep["bottom"] = 1
+    uns.create_group("empty")
+
+
+def uns_left_out(f):
+    """What does not become JSON, or only in part, and what tries to harm."""
+    skeleton(f)
+    uns = f.create_group("uns")
+    uns["kept"] = "here"
+    csr(uns, "csr", DATA, INDICES, INDPTR)
+    csc(uns, "csc")
+    old = csr(uns, "old_sparse", DATA, INDICES, INDPTR)
+    for name in list(old.attrs):
+        del old.attrs[name]
+    old.attrs["h5sparse_format"] = "csr"
+    awkward = uns.create_group("awkward")
+    mark(awkward, "awkward-array", "0.1.0")
+    old_table = frame(uns, "old_table", ["r0"], ["x"])
+    old_table["x"] = np.int8([0])
+    old_table.create_group("__categories")
+    uns["timed"] = np.int64([1])
+    mark(uns["timed"], "time\tarray", "9")
+    uns.create_dataset("image", shape=(600, 600, 3), dtype="u1",
+                       chunks=(600, 600, 3))
+    uns.create_dataset("long", shape=(2**40,), dtype="i8", chunks=(2**20,))
+    uns.create_dataset("brackets", shape=(2**31, 0), dtype="i8",
+                       chunks=(1, 1), maxshape=(None, None))
+    uns.create_dataset("big_chunk", shape=(4,), dtype="f8", chunks=(2**28,),
+                       maxshape=(None,))
+    uns["nested"] = np.zeros(2, dtype=[("a", "i4"), ("b", [("c", "i4")])])
+    uns["structured"] = np.zeros((2, 2), dtype=[("a", "i4")])
+    uns["nine"] = np.zeros((1,) * 9)
+    enum = h5py.enum_dtype({"RED": 0, "GREEN": 1}, basetype="i1")
+    uns.create_dataset("colour", data=np.int8([0, 1]), dtype=enum)
+    uns["type"] = np.dtype("i4")
+    uns["reference"] = f["obs"].ref
+    bad = categorical(uns, "bad_code", np.int8([0, 7]), ["a"])
+    bad.attrs["ordered"] = False
+    short = uns.create_group("short_mask")
+    mark(short, "nullable-integer", "0.1.0")
+    short["values"] = np.int8([1, 2])
+    short["mask"] = np.array([True])
+    masked = uns.create_group("long_mask")
+    mark(masked, "nullable-integer", "0.1.0")
+    masked["values"] = np.int8([1, 2])
+    masked.create_dataset("mask", shape=(2**34,), dtype="i1", chunks=(2**20,))
+    uns["away"] = h5py.ExternalLink("other.h5", "/uns")
+    uns["gone"] = h5py.SoftLink("/nothing")
+    uns["self"] = h5py.SoftLink("/uns/self")
+    names = np.zeros(1, dtype=[("a", "i4"), ("b", "i4")])
+    uns["pair"] = names
+    uns.create_dataset(b"n\xff", data=1)
+    uns.create_dataset(b"n\xfe", data=2)
+    part = uns.create_group("part")
+    part["kept"] = 5
+    part.create_dataset("dropped", data=np.zeros(100001, dtype="i1"),
+                        compression="gzip")
+    modality(uns, "anndata")
+
+
+def uns_loops(f):
+    """Groups that are their own members: endless, and of many ways."""
+    skeleton(f)
+    uns = f.create_group("uns")
+    uns["kept"] = 1
+    loop = uns.create_group("loop")
+    loop["again"] = loop
+    many = uns.create_group("many")
+    for name in "abcdefgh":
+        many[name] = many
+
+
+def uns_is_no_group(f):
+    skeleton(f)
+    f["uns"] = np.arange(3)
+
+
+# ---- genes by column ----
+
+def genes_csc(f):
+    """A CSC layer with a gene that has no entries, and one more gene."""
+    mark(f, "anndata", "0.1.0")
+    frame(f, "obs", ["a0", "a1", "a2", "a3"])
+    frame(f, "var", ["g1", "g3", "g0", "g4"])
+    csc(f, "X", np.float32([1, 2, 3, 4, 5]), np.int32([0, 3, 1, 2, 3]),
+        np.int32([0, 2, 2, 4, 5]), (4, 4), chunks=(2,), compression="gzip")
+
+
+def genes_csr(f):
+    """Explicit zeros, duplicates, unsorted entries; genes in another order."""
+    mark(f, "anndata", "0.1.0")
+    frame(f, "obs", ["b0", "b1", "b2"])
+    frame(f, "var", ["g0", "g1", "g2"])
+    csr(f, "X", np.float32([1, 0.5, 2, 0, -3]), np.int32([0, 0, 2, 1, 0]),
+        np.int64([0, 3, 3, 5]), (3, 3))
+
+
+def genes_dense(f):
+    mark(f, "anndata", "0.1.0")
+    frame(f, "obs", ["d0", "d1"])
+    frame(f, "var", ["g2", "g1"])
+    f["X"] = np.float64([[0.25, -7], [np.nan, 0]])
+
+
 FILES = [
+    uns_of_all_kinds, uns_left_out, uns_loops, uns_is_no_group, genes_csc,
+    genes_csr, genes_dense,
     csc_of_all_kinds, csc_damage, filters_of_libhdf5, obsm_of_all_kinds,
     filters_of_all_kinds, strings_filtered, compound_filtered,
     categories_of_all_types, numbers_of_all_types, nullable,

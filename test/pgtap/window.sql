@@ -209,9 +209,9 @@ SELECT is((SELECT count(*) FROM cells WHERE x <> (SELECT c.x FROM coll c WHERE c
 SELECT results_eq($$SELECT s.row_index, s.label, lag(s.x, 2) OVER (), s.x FROM sample_batch('coll', 300, 'cell_type', seed => 3) AS s$$,
 	'SELECT row_index, label, lag(x, 2) OVER (ORDER BY n), x FROM cells ORDER BY n', 'and a node can keep it');
 SELECT results_eq($$SELECT a.x, b.x FROM (SELECT row_number() OVER () AS n, * FROM sample_batch('coll', 40, seed => 5)) a
-	JOIN (SELECT row_number() OVER () AS n, * FROM sample_batch('coll', 40, seed => 6)) b USING (n)$$,
-	$$SELECT a.x, b.x FROM (SELECT row_number() OVER () AS n, c.x FROM sample_batch('coll', 40, seed => 5) s JOIN LATERAL (SELECT x FROM coll WHERE row_index = s.row_index) c ON true) a
-	JOIN (SELECT row_number() OVER () AS n, c.x FROM sample_batch('coll', 40, seed => 6) s JOIN LATERAL (SELECT x FROM coll WHERE row_index = s.row_index) c ON true) b USING (n)$$,
+	JOIN (SELECT row_number() OVER () AS n, * FROM sample_batch('coll', 40, seed => 6)) b USING (n) ORDER BY n$$,
+	$$SELECT a.x, b.x FROM (SELECT n, c.x FROM (SELECT row_number() OVER () AS n, * FROM sample_batch('coll', 40, seed => 5)) s JOIN coll c USING (row_index)) a
+	JOIN (SELECT n, c.x FROM (SELECT row_number() OVER () AS n, * FROM sample_batch('coll', 40, seed => 6)) s JOIN coll c USING (row_index)) b USING (n) ORDER BY n$$,
 	'two batches side by side');
 SELECT results_eq($$SELECT part, data FROM fetch_csr('coll', (SELECT array_agg(row_index ORDER BY n) FROM cells), part_rows => 7)$$,
 	$$SELECT (n - 1)::int / 7, string_agg(f.data, '' ORDER BY n) FROM cells, LATERAL fetch_csr('coll', ARRAY[row_index]) AS f GROUP BY 1 ORDER BY 1$$,

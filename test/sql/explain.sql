@@ -1,7 +1,9 @@
 --
 -- explain.sql
---		What goes down to the read, as EXPLAIN shows it.
+--		What goes down to the read, as EXPLAIN shows it; more of conditions, and
+--		parallel scans, in pushdown.sql.
 --
+SET max_parallel_workers_per_gather = 0;
 \set demo :data '/demo'
 SELECT create_collection('coll', ARRAY[:'demo'], genes => ARRAY['CD3D'], obsm => ARRAY['X_pca']);
 
@@ -22,7 +24,7 @@ EXPLAIN (COSTS OFF) SELECT donor_id FROM coll WHERE row_index BETWEEN 10 AND 20;
 EXPLAIN (COSTS OFF) SELECT donor_id FROM coll WHERE 10 <= row_index AND 20::smallint > row_index;
 EXPLAIN (COSTS OFF) SELECT donor_id FROM coll WHERE row_index > (SELECT max(3));
 EXPLAIN (COSTS OFF) SELECT donor_id FROM coll WHERE row_index = length(current_user);
--- and what stays above
+-- and what is looked at for each row, or stays above
 EXPLAIN (COSTS OFF) SELECT donor_id FROM coll WHERE row_index <> 3;
 EXPLAIN (COSTS OFF) SELECT donor_id FROM coll WHERE row_index = 3.0;
 EXPLAIN (COSTS OFF) SELECT donor_id FROM coll WHERE row_index = 3 OR row_index = 5;
@@ -124,9 +126,13 @@ EXPLAIN (COSTS OFF) SELECT x FROM coll ORDER BY row_index LIMIT 3;
 EXPLAIN (COSTS OFF) SELECT x FROM coll ORDER BY row_index DESC LIMIT 3;
 EXPLAIN (COSTS OFF) SELECT row_index FROM coll TABLESAMPLE system (10) ORDER BY row_index, cell_type;
 EXPLAIN (COSTS OFF) SELECT row_index FROM coll TABLESAMPLE weighted('cell_type') ORDER BY row_index;
--- a batch with other columns
+-- a batch with other columns, as it is joined with a large collection
+SET enable_hashjoin = off;
+SET enable_mergejoin = off;
 EXPLAIN (COSTS OFF) SELECT b.label, c.donor_id, c.x_indices
 FROM sample_batch('coll', 256, 'cell_type') b JOIN coll c USING (row_index);
+RESET enable_hashjoin;
+RESET enable_mergejoin;
 -- vectors are not read of rows that do not pass
 SELECT r.*, q FROM unnest(ARRAY[
 	'SELECT x FROM coll WHERE obs_name = ''nobody''',

@@ -45,6 +45,10 @@ ask_safe($session, "SELECT create_collection('counts', ARRAY['$files[0]'], layer
 system_or_bail('cp', data_dir() . '/h5ad/tenx_2_genomes.h5ad', "$dir/files/genomes.h5");
 ask_safe($session, "SELECT create_collection('genome', ARRAY['$dir/files/genomes.h5'], vectors => 'array', "
 	. "var_duplicates => 'sum', group_path => 'mm10')");
+# the tables of all that is in a file, and of the files together
+ask_safe($session, qq{IMPORT FOREIGN SCHEMA "$files[1]" FROM SERVER mappedcoll INTO "Lab data"});
+ask_safe($session, qq{IMPORT FOREIGN SCHEMA "$dir/files" FROM SERVER mappedcoll INTO "Lab data" OPTIONS (prefix 'All ', var_join 'outer')});
+ask_safe($session, 'GRANT SELECT ON x TO reader; GRANT SELECT (var_name) ON var TO reader; ALTER FOREIGN TABLE var RENAME COLUMN gene_id TO "Gene"');
 ask_safe($session, <<~'SQL');
 	COMMENT ON TABLE coll IS 'cells of three sites';
 	COMMENT ON COLUMN coll.cell_type IS 'as annotated by the sites';
@@ -63,6 +67,10 @@ my %show = (
 	'rows of arrays' => 'SELECT count(*), md5(string_agg(c::text, \',\' ORDER BY row_index)) FROM "Other coll" c',
 	'rows of a layer' => 'SELECT count(*), md5(string_agg(c::text, \',\' ORDER BY row_index)) FROM counts c',
 	'rows of a group, genes added up' => 'SELECT count(*), string_agg(c::text, \',\' ORDER BY row_index) FROM genome c',
+	'imported cells' => 'SELECT count(*), md5(string_agg(o::text, \',\' ORDER BY row_index)) FROM "All obs" o',
+	'imported genes' => 'SELECT count(*), md5(string_agg(v::text, \',\' ORDER BY var_index)), min("Gene") FROM var v',
+	'imported entries' => 'SELECT count(*), sum(value), min(gene), max(gene) FROM "All x" WHERE row_index % 10 = 1',
+	'imported obsm' => 'SELECT count(*), md5(string_agg(o::text, \',\' ORDER BY row_index)) FROM "All obsm" o',
 	files => 'SELECT string_agg(concat_ws(\' \', path, n_obs, n_vars, nnz), \', \' ORDER BY file_index) FROM collection_files(\'coll\')',
 	labels => 'SELECT string_agg(concat_ws(\' \', code, label, n_rows, weight), \', \' ORDER BY code) FROM labels(\'coll\', \'cell_type\')',
 	'labels of a renamed column' => 'SELECT string_agg(concat_ws(\' \', code, label, n_rows, weight), \', \' ORDER BY code) FROM labels(\'"Other coll"\', \'"The donor"\')',
@@ -88,6 +96,7 @@ like($expected{files}, qr/it's "a" \{b\}, \\c \$d\$\.h5ad/, 'a file with an odd 
 like($expected{comments}, qr/as annotated by the sites.*cells of three sites.*its files/, 'comments');
 like($expected{'rights on columns'}, qr/reader=r/, 'rights on columns');
 like($expected{batch}, qr/^64\|/, 'a batch');
+like($expected{"imported $_"}, qr/^[1-9]\d*\|\w/, "imported $_") for qw(cells genes entries obsm);
 
 # What pg_dump writes of a database, without what differs from run to run
 sub dump_text

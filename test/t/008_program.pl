@@ -129,6 +129,37 @@ for my $failure (@failures)
 	clean("a program that $name");
 }
 
+# ------------------------------------------- what fails at uns does without
+
+my @at_uns = (
+	[ 'crashes at uns', 'kill -SEGV $$' ],
+	[ 'says an error at uns', 'printf "error\t1\tHDF5 crashed on the file\t\n" >&5; exit 1' ],
+	[ 'takes too long at uns', 'printf "error\t7\treading the file took too much CPU time\t\n" >&5; exit 1' ],
+	[ 'says nonsense at uns', 'echo hello >&5; exit 0' ]);
+for my $failure (@at_uns)
+{
+	my ($name, $script) = @$failure;
+
+	shell("case \"\$*\" in *--without-uns) exec '$real' \"\$@\";; esac; printf 'uns\\n' >&5; $script");
+	my $own = open_session($node);
+	is(ask_safe($own, $DRAW), $batch, "a program that $name is started again");
+	is(ask_safe($own, q{SELECT count(*), count(uns), count(DISTINCT skipped) FROM collection_uns('coll') WHERE skipped[1] ~ '^uns/\* crashed the program'}),
+		'3|0|1', 'and uns is left out');
+	$own->quit;
+	unlink manifests($directory);
+}
+shell("printf 'uns\\n' >&5; kill -SEGV \$\$");
+fails($session, $DRAW, 'XX001', qr/$named: the manifest program was terminated by signal 11/, undef, 'a program that crashes without uns, too');
+clean('crashes twice');
+for my $end ([ 'killed', 'kill -KILL $$', 'XX001', qr/signal 9/ ], [ 'out of memory', 'printf "error\t8\tout of memory\t\n" >&5; exit 1', '54000', qr/out of memory/ ])
+{
+	my ($name, $script, $state, $message) = @$end;
+
+	shell("case \"\$*\" in *--without-uns) exec '$real' \"\$@\";; esac; printf 'uns\\n' >&5; $script");
+	fails($session, $DRAW, $state, $message, undef, "a program that is $name at uns is not started again");
+	clean($name);
+}
+
 # with the manifest of another file or matrix
 shell("exec '$real' --build --matrix layers/counts --max-memory 0 --max-cpu-time 0 --max-file-size 0");
 my ($out, $messages) = ask($session, $DRAW);

@@ -68,6 +68,16 @@ for my $nestloop ('on', 'off')
 		'SELECT picks.id, picks.cell, c.row_index FROM picks JOIN coll c ON c.row_index = picks.cell '
 		  . 'WHERE picks.id IN (5, 6) ORDER BY 1 FOR UPDATE OF picks');
 	is($out, '6|3000|3000', "FOR UPDATE joins no row with another cell ($with)");
+
+	# conditions on columns that went down, with a value of the changed row
+	my $join = 'FROM picks JOIN coll c ON c.row_index = picks.id * 500 AND c.n_counts < picks.cell + 1000000 '
+	  . 'AND c.cell_type IS NOT NULL WHERE picks.id IN (5, 6) ORDER BY 1';
+	like($node->safe_psql('postgres', "SET enable_hashjoin = off; SET enable_mergejoin = off; EXPLAIN SELECT picks.id $join"),
+		qr/Pushed Filter: .*n_counts < \(/, 'they do');
+	$out = after_change('UPDATE picks SET cell = -10000000 WHERE id = 5', "SELECT picks.id, c.row_index $join FOR UPDATE OF picks");
+	is($out, '6|3000', "FOR UPDATE looks at conditions on columns again ($with)");
+	$out = after_change('UPDATE picks SET cell = 1 WHERE id = 5', "SELECT picks.id, picks.cell, c.row_index $join FOR UPDATE OF picks");
+	is($out, "5|1|2500\n6|3000|3000", "and joins the row if they hold ($with)");
 }
 
 done_testing();

@@ -46,6 +46,8 @@ typedef struct TestFile
 	int			n_obs;
 	int			n_columns;
 	TestColumn	columns[MAX_COLUMNS];
+	ManifestFrame frame;		/* of the columns: obs, or var; then n_vars is
+								 * n_obs */
 	int			n_vars;
 	char	  (*vars)[TEXT_LENGTH]; /* [n_vars] */
 	Manifest   *manifest;
@@ -150,7 +152,7 @@ fixture_add_column(ManifestWriter *w, const TestFile *file,
 	data.offsets = strings.offsets;
 	data.bytes = strings.bytes;
 	mc_error_init(&err);
-	if (!manifest_writer_add_column(w, MANIFEST_OBS, &data, &err))
+	if (!manifest_writer_add_column(w, file->frame, &data, &err))
 		bail_out("%s", err.message);
 	strings_end(&strings);
 	free(codes);

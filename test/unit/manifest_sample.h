@@ -2,9 +2,11 @@
  * manifest_sample.h
  *		A small manifest of every kind of column, for tests.
  *
- * Ten observations, three variables, a CSR layer and two dense elements of
- * obsm, one of them stored in the manifest; and a function that gives a changed manifest valid checksums again, so that
- * tests reach the checks behind them.
+ * Ten observations, three variables, a CSR layer, two dense elements of
+ * obsm, one of them stored in the manifest, and uns; or, with
+ * sample_transposed, a layer that is stored and lies in the file by column.
+ * A function gives a changed manifest valid checksums again, so that tests
+ * reach the checks behind them.
  */
 #ifndef MC_TEST_MANIFEST_SAMPLE_H
 #define MC_TEST_MANIFEST_SAMPLE_H
@@ -41,6 +43,10 @@ static const char sample_strings[] = "abcddefghi";
 static const uint64_t sample_var_offsets[SAMPLE_VARS + 1] = {0, 2, 4, 6};
 static const uint64_t sample_indptr[SAMPLE_OBS + 1] =
 {0, 1, 1, 3, 4, 4, 4, 6, 6, 7, 7};
+
+static bool sample_transposed = false;
+static const uint64_t sample_starts[SAMPLE_VARS + 1] = {0, 3, 5, 7};
+static const char sample_uns[] = "{\"title\": \"ten cells\"}";
 
 /* Stop the test program if a step that must work did not. */
 __attribute__((unused)) static void
@@ -145,14 +151,75 @@ sample_write_umap(ManifestWriter *w, McError *err)
 		manifest_writer_add_matrix(w, &umap, err);
 }
 
-/* Add a CSR layer (chunked and compact) and the elements of obsm. */
-__attribute__((unused)) static bool
-sample_write_matrices(ManifestWriter *w, McError *err)
+/* The arrays of a CSR matrix of seven entries: chunked and compact. */
+__attribute__((unused)) static void
+sample_arrays(ManifestMatrixData *x)
 {
 	static const ManifestChunk chunks[] =
 	{{1000, 16, 0}, {MANIFEST_NO_ADDRESS, 0, 0}};
 	static const int32_t indices[7] = {0, 1, 2, 0, 0, 2, 1};
+
+	x->nnz = 7;
+	x->data.layout = MANIFEST_CHUNKED;
+	x->data.rank = 1;
+	x->data.dims[0] = 7;
+	x->data.dims[1] = 1;
+	x->data.chunk[0] = 4;
+	x->data.chunk[1] = 1;
+	x->data.element = MANIFEST_FLOAT32;
+	x->data.n_filters = 1;
+	x->data.filters[0].id = 1;
+	x->data.n_chunks = 2;
+	x->data_chunks = chunks;
+	x->indices.layout = MANIFEST_COMPACT;
+	x->indices.rank = 1;
+	x->indices.dims[0] = 7;
+	x->indices.dims[1] = 1;
+	x->indices.element = MANIFEST_INT32;
+	x->indices_compact = indices;
+	x->indices_compact_length = sizeof(indices);
+}
+
+/* Turn the layer into one that was transposed into the manifest. */
+__attribute__((unused)) static bool
+sample_transpose(ManifestWriter *w, ManifestMatrixData *x, McError *err)
+{
+	static const float data[7] = {1, 2, 3, 4, 5, 6, 7};
+
+	x->flags = MANIFEST_TRANSPOSED;
+	x->file_element = MANIFEST_FLOAT64;
+	x->data = x->indices = (ManifestArray) {.rank = 1, .dims = {7, 1},
+		.big_endian = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	};
+	x->data.element = MANIFEST_FLOAT32;
+	x->indices.element = MANIFEST_UINT8;
+	return sample_write_stored(w, data, sizeof(data), &x->data, err) &&
+		sample_write_stored(w, "\0\1\2\0\0\2\1", 7, &x->indices, err);
+}
+
+/* The layer by column. */
+__attribute__((unused)) static ManifestMatrixData
+sample_by_column(void)
+{
+	ManifestMatrixData columns;
+
+	memset(&columns, 0, sizeof(columns));
+	columns.name = "columns/X";
+	columns.kind = MANIFEST_CSR;
+	columns.flags = MANIFEST_BY_COLUMN;
+	columns.n_rows = SAMPLE_VARS;
+	columns.n_cols = SAMPLE_OBS;
+	columns.indptr = sample_starts;
+	sample_arrays(&columns);
+	return columns;
+}
+
+/* Add a CSR layer (chunked and compact) and the elements of obsm. */
+__attribute__((unused)) static bool
+sample_write_matrices(ManifestWriter *w, McError *err)
+{
 	ManifestMatrixData x;
+	ManifestMatrixData columns = sample_by_column();
 	ManifestMatrixData pca;
 
 	memset(&x, 0, sizeof(x));
@@ -160,26 +227,10 @@ sample_write_matrices(ManifestWriter *w, McError *err)
 	x.kind = MANIFEST_CSR;
 	x.n_rows = SAMPLE_OBS;
 	x.n_cols = SAMPLE_VARS;
-	x.nnz = 7;
 	x.indptr = sample_indptr;
-	x.data.layout = MANIFEST_CHUNKED;
-	x.data.rank = 1;
-	x.data.dims[0] = 7;
-	x.data.dims[1] = 1;
-	x.data.chunk[0] = 4;
-	x.data.chunk[1] = 1;
-	x.data.element = MANIFEST_FLOAT32;
-	x.data.n_filters = 1;
-	x.data.filters[0].id = 1;
-	x.data.n_chunks = 2;
-	x.data_chunks = chunks;
-	x.indices.layout = MANIFEST_COMPACT;
-	x.indices.rank = 1;
-	x.indices.dims[0] = 7;
-	x.indices.dims[1] = 1;
-	x.indices.element = MANIFEST_INT32;
-	x.indices_compact = indices;
-	x.indices_compact_length = sizeof(indices);
+	sample_arrays(&x);
+	if (sample_transposed && !sample_transpose(w, &x, err))
+		return false;
 
 	memset(&pca, 0, sizeof(pca));
 	pca.name = "obsm/X_pca";
@@ -195,6 +246,9 @@ sample_write_matrices(ManifestWriter *w, McError *err)
 	return manifest_writer_set_matrix(w, &x, err) &&
 		manifest_writer_add_matrix(w, &pca, err) &&
 		sample_write_umap(w, err) &&
+		(!sample_transposed ||
+		 manifest_writer_add_matrix(w, &columns, err)) &&
+		manifest_writer_set_uns(w, sample_uns, strlen(sample_uns), err) &&
 		manifest_writer_add_skipped(w, "obsm/odd", "is a dataframe", err);
 }
 
@@ -283,6 +337,7 @@ sample_reseal(uint8_t *bytes, size_t length)
 	uint64_t	at = header->directory_offset;
 	uint64_t	n_columns = manifest_n_columns(header);
 
+	sample_reseal_section(bytes, length, &header->uns);
 	if (at % 8 == 0 && at <= length && n_columns < 1000 &&
 		header->n_matrices < 1000 &&
 		n_columns * sizeof(ManifestColumnRecord) +
@@ -400,11 +455,18 @@ sample_read_all(int fd, McError *err)
 {
 	Manifest   *m;
 	const ManifestHeader *header;
+	const char *uns;
+	size_t		length;
 	bool		sound = true;
 
 	if (!manifest_open(fd, &m, err))
 		return false;
 	header = manifest_header(m);
+	if (manifest_uns(m, &uns, &length, err))
+		sample_touch(uns, length);
+	else
+		sound = false;
+	sample_sink += (uint64_t) manifest_by_column(m);
 	for (int frame = 0; frame < 2; frame++)
 	{
 		int			n = (int) (frame == 0 ? header->n_obs_columns :

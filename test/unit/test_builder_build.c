@@ -236,18 +236,18 @@ test_groups(void)
 		int64_t		n_vars;
 		int64_t		nnz;
 	}			cases[] = {
-		{{"layers/half", "mod/prot", 0}, "mudata", NULL, 3, 0},
-		{{"X", "/mod/rna/", 1 << 20}, "mudata", NULL, 3, 0},
-		{{"X", "", 0}, "group_in_anndata", NULL, 3, 0},
-		{{"X", NULL, 0}, "tenx_3", NULL, 3, 6},
-		{{"X", "matrix", 0}, "tenx_3", NULL, 3, 6},
-		{{"X", "mm10", 0}, "tenx_2_genomes", NULL, 3, 6},
-		{{"layers/half", "mod/rna", 0}, "mudata",
+		{{"layers/half", "mod/prot", 0, false}, "mudata", NULL, 3, 0},
+		{{"X", "/mod/rna/", 1 << 20, false}, "mudata", NULL, 3, 0},
+		{{"X", "", 0, false}, "group_in_anndata", NULL, 3, 0},
+		{{"X", NULL, 0, false}, "tenx_3", NULL, 3, 6},
+		{{"X", "matrix", 0, false}, "tenx_3", NULL, 3, 6},
+		{{"X", "mm10", 0, false}, "tenx_2_genomes", NULL, 3, 6},
+		{{"layers/half", "mod/rna", 0, false}, "mudata",
 			"error\t4\tthere is no matrix \"layers/half\"\tThe file has X.",
 		0, 0},
-		{{"raw/X", NULL, 0}, "tenx_3", "error\t4\tthere is no matrix "
+		{{"raw/X", NULL, 0, false}, "tenx_3", "error\t4\tthere is no matrix "
 		"\"raw/X\"\tA 10x Genomics file has X only.", 0, 0},
-		{{"X", "a\tb", 0}, "group_in_anndata", "error\t4\tthere is no group "
+		{{"X", "a\tb", 0, false}, "group_in_anndata", "error\t4\tthere is no group "
 			"\"a?b\"\tThe root of the file is an AnnData; leave the group "
 		"empty.", 0, 0},
 	};
@@ -305,6 +305,114 @@ test_obsm_names(void)
 		   "replaced", "its reason");
 	manifest_close(m);
 	close(outcome.manifest);
+}
+
+/* Build a source of a fixture, which must work, and open the manifest. */
+static Manifest *
+built(const char *name, const BuilderSource *source, Outcome *outcome)
+{
+	BuilderLimits limits = usual_limits();
+	int			fd = fixture_fd(name);
+	Manifest   *m;
+	McError		err;
+
+	mc_error_init(&err);
+	build_source(fd, source, &limits, outcome);
+	close(fd);
+	if (!manifest_open(outcome->manifest, &m, &err))
+		bail_out("%s: %s", outcome->last, err.message);
+	return m;
+}
+
+/* A layer that lies in the file by column, with the file's own elements. */
+static void
+test_by_column(void)
+{
+	static const uint64_t starts[] = {0, 2, 4, 6};
+	BuilderSource source = {.matrix = "X"};
+	Outcome		outcome;
+	Manifest   *m = built("csc_of_all_kinds", &source, &outcome);
+	const ManifestMatrixRecord *columns;
+	const void *bytes;
+	McError		err;
+
+	mc_error_init(&err);
+	is_int(manifest_by_column(m), 1, "X by column");
+	is_str(manifest_matrix_name(m, 1), "columns/X", "its name");
+	columns = manifest_matrix(m, 1);
+	is_int((int64_t) columns->n_rows, 3, "rows are genes");
+	is_int((int64_t) columns->n_cols, 4, "columns are cells");
+	is_int(columns->data.layout, MANIFEST_CHUNKED, "where they lie");
+	is_int((int64_t) columns->data.n_chunks, 2, "in two chunks");
+	is_int(columns->data.element, MANIFEST_FLOAT32, "as the file has them");
+	is_int(columns->indices.element, MANIFEST_INT32, "and their rows");
+	ok(manifest_section(m, &columns->indptr, "indptr", &bytes, &err) &&
+	   memcmp(bytes, starts, sizeof(starts)) == 0, "where each begins");
+	ok(manifest_verify(m, &err), "all of it is sound");
+	manifest_close(m);
+	close(outcome.manifest);
+
+	source.matrix = "layers/csc";
+	m = built("filters_of_libhdf5", &source, &outcome);
+	is_int(manifest_matrix(m, 0)->flags, MANIFEST_TRANSPOSED, "a transpose");
+	is_int(manifest_by_column(m), -1,
+		   "what only libhdf5 can read is not read by column");
+	manifest_close(m);
+	close(outcome.manifest);
+	source.matrix = "layers/csr";
+	m = built("filters_of_libhdf5", &source, &outcome);
+	is_int(manifest_by_column(m), -1, "nor is what lies by row");
+	manifest_close(m);
+	close(outcome.manifest);
+}
+
+/* uns goes into the manifest, or is left out when that is asked for. */
+static void
+test_uns(void)
+{
+	BuilderSource source = {.matrix = "X"};
+	uint64_t	prints[2][2];
+	Outcome		outcome;
+	const char *name;
+	const char *reason;
+	const char *json;
+	size_t		length;
+	McError		err;
+
+	mc_error_init(&err);
+	for (int without = 0; without < 2; without++)
+	{
+		Manifest   *m;
+
+		source.without_uns = without == 1;
+		m = built("uns_left_out", &source, &outcome);
+		ok((strstr(outcome.lines, "uns\n") != NULL) == (without == 0),
+		   "uns is announced if it is read");
+		if (!manifest_uns(m, &json, &length, &err))
+			bail_out("%s", err.message);
+		memcpy(prints[without], manifest_header(m)->fingerprint,
+			   sizeof(prints[without]));
+		if (without)
+		{
+			is_int((int64_t) length, 0, "no uns");
+			is_int(manifest_header(m)->n_skipped, 1, "which is noted");
+			manifest_skipped(m, 0, &name, &reason);
+			is_str(name, "uns/*", "as a whole");
+		}
+		else
+		{
+			ok(length > 8 && memcmp(json, "{\"kept\"", 7) == 0, "JSON: %.20s",
+			   json);
+			is_int(manifest_header(m)->n_skipped, 25, "left out");
+			manifest_skipped(m, 18, &name, &reason);
+			is_str(name, "uns/part/dropped", "name");
+			is_str(reason, "has 100001 values, more than 100000", "reason");
+		}
+		manifest_close(m);
+		close(outcome.manifest);
+	}
+	ok(memcmp(prints[0], prints[1], sizeof(prints[0])) != 0,
+	   "uns is part of the fingerprint");
 }
 
 /* Errors go over the pipe. */
@@ -458,6 +566,8 @@ main(void)
 	test_raw();
 	test_groups();
 	test_obsm_names();
+	test_by_column();
+	test_uns();
 	test_errors();
 	test_limits();
 	test_damage();

@@ -12,32 +12,43 @@ static const struct
 	BuilderSource source;
 	const char *lines[4];
 } cases[] = {
-	{"tenx_3", {NULL, NULL, 0}, {
+	{"tenx_3", {NULL, NULL, 0, false}, {
 			"f: 4 cells x 3 genes, 10x Genomics .h5 of Cell Ranger 3 or "
 			"later\n",
 			"  X                            CSR 4 x 3, 6 stored\n",
 			"  barcodes                     text (index)\n",
 			"  short                        (left out: has 2 values, but var "
 	"has 3 rows)\n"}},
-	{"tenx_2_genomes", {"X", "mm10", 0}, {
+	{"tenx_2_genomes", {"X", "mm10", 0, false}, {
 			"f, group mm10: 4 cells x 3 genes, 10x Genomics .h5 of Cell "
 			"Ranger 2\n",
 	"  gene_names                   text (index)\n"}},
-	{"mudata", {NULL, "mod/prot", 0}, {
+	{"mudata", {NULL, "mod/prot", 0, false}, {
 			"f, group mod/prot: 4 cells x 3 genes, AnnData encoding 0.1.0\n",
 	"  layers/half                  dense 4 x 3, float32, contiguous\n"}},
-	{"anndata_0_7", {NULL, "", 0}, {
+	{"anndata_0_7", {NULL, "", 0, false}, {
 	"f: 4 cells x 3 genes, AnnData encoding of before 0.8\n"}},
-	{"matrices_of_all_kinds", {NULL, NULL, 0}, {
+	{"matrices_of_all_kinds", {NULL, NULL, 0, false}, {
 			"  layers/csc                   CSC (transposed in the manifest) "
 			"4 x 3, 6 stored\n",
 			"  layers/gzip                  dense 4 x 3, float32, 4 chunks of "
 			"3 x 2, shuffle + deflate + fletcher32\n",
 	"  obsm/short                   (left out: has the shape 3 x 2, "}},
-	{"obsm_names_not_utf8", {NULL, NULL, 0}, {
+	{"obsm_names_not_utf8", {NULL, NULL, 0, false}, {
 			"  obsm/a?                      (left out: has the name of an "
 	"earlier element once invalid UTF-8 is replaced)\n"}},
-	{"raw_categories", {"raw/X", NULL, 0}, {
+	{"uns_left_out", {"X", NULL, 0, false}, {
+			"uns: 4 elements\n",
+			"  kept                         \"here\"\n",
+			"  part/dropped                 (left out: has 100001 values, more "
+			"than 100000)\n",
+	"  timed                        (left out: has the encoding "}},
+	{"uns_of_all_kinds", {"X", NULL, 0, false}, {
+			"uns: 9 elements\n",
+			"  soft                         \"sehr \xC3\xBC" "bel "
+			"\xF0\x9F\xA7\xAC\"\n",
+	"  shared                       [1, -2, 3]\n"}},
+	{"raw_categories", {"raw/X", NULL, 0, false}, {
 			"  raw/X                        dense 4 x 2, float32, contiguous\n",
 	"  kind                         categorical, 2 categories\n"}},
 };
@@ -93,7 +104,7 @@ test_lines(void)
 static void
 test_mudata(void)
 {
-	BuilderSource source = {NULL, NULL, 0};
+	BuilderSource source = {NULL, NULL, 0, false};
 	char		printed[1024];
 	int			fd = fixture_fd("mudata");
 	McError		err;

@@ -8,6 +8,7 @@
  * AddressSanitizer this proves more.
  */
 #include "collection_fixture.h"
+#include "collection/groups.h"
 
 #include <sys/stat.h>
 #include <xxhash.h>
@@ -184,6 +185,78 @@ use_labels(Collection *c, const int *columns, int n_columns,
 	collection_labels_free(labels);
 }
 
+/* Add all files to groups, by their counts or row by row. */
+static void
+fill_groups(Collection *c, CollectionGroups *groups, bool by_counts)
+{
+	bool		added = true;
+	McError		err;
+
+	mc_error_init(&err);
+	for (int file = 0; file < collection_n_files(c) && added; file++)
+	{
+		uint32_t	n = (uint32_t) (collection_file_start(c, file + 1) -
+									collection_file_start(c, file));
+		CollectionSelection all = {n, NULL};
+		bool		done = false;
+
+		if (by_counts)
+			added = note(c, collection_groups_add_file(groups, file, &done,
+													   &err), &err);
+		if (added && !done)
+			added = note(c, collection_groups_add(groups, file, 0, n, &all,
+												  &err), &err);
+	}
+}
+
+/* Group by columns, and count of another what can be counted. */
+static void
+use_groups(Collection *c, const int *columns, int n_columns, int argument,
+		   bool by_counts)
+{
+	CollectionTallyWanted wanted[4] = {{COLLECTION_TALLY_ROWS,
+	COLLECTION_NO_COLUMN, 0}, {COLLECTION_TALLY_VALUES, argument, 0},
+	{COLLECTION_TALLY_SET, argument, 0},
+	{COLLECTION_TALLY_INTEGERS, argument, 0}};
+	CollectionType type = collection_column(c, argument)->type;
+	bool		is_text = type == COLLECTION_TEXT;
+	CollectionGroups *groups;
+	const CollectionMember *members;
+	size_t		n;
+	McError		err;
+
+	if (type == COLLECTION_FLOAT)
+		wanted[3].kind = COLLECTION_TALLY_MEAN;
+	mc_error_init(&err);
+	if (!collection_groups_create(c, columns, n_columns, wanted, by_counts ? 1 :
+								  is_text ? 3 : 4, false, &groups, &err))
+		return;					/* floats are no keys */
+	fill_groups(c, groups, by_counts);
+	for (uint32_t g = 0; g < collection_groups_count(groups); g++)
+		for (int i = 0; i < n_columns; i++)
+		{
+			CollectionValue value;
+
+			collection_groups_key(groups, i, g, &value);
+			if (!value.is_null &&
+				collection_column(c, columns[i])->type == COLLECTION_TEXT)
+				touch(value.text, value.length);
+		}
+	members = by_counts ? NULL : collection_groups_members(groups, 2, &n);
+	for (size_t i = 0; members != NULL && i < n; i++)
+	{
+		const char *text;
+		size_t		length;
+
+		n_wrong += members[i].group >= collection_groups_count(groups);
+		if (!is_text)
+			continue;
+		collection_groups_text(groups, 2, members[i].value, &text, &length);
+		touch(text, length);
+	}
+	collection_groups_free(groups);
+}
+
 /* Ask for everything. */
 static void
 use_collection(Collection *c)
@@ -226,6 +299,9 @@ use_collection(Collection *c)
 		use_labels(c, columns, 1, NULL);
 		use_labels(c, columns, 1, mask);
 		use_labels(c, columns, 2, NULL);
+		use_groups(c, columns, 1, i, true);
+		use_groups(c, columns, 1, columns[1], false);
+		use_groups(c, columns, 2, i, false);
 	}
 }
 

@@ -31,6 +31,7 @@ mark_padding(const uint8_t *bytes, size_t length, uint8_t *padding)
 	memset(padding, 1, length);
 	memset(padding, 0, sizeof(ManifestHeader));
 	memset(padding + header->directory_offset, 0, header->directory_length);
+	sections[n++] = &header->uns;
 	for (uint64_t i = 0; i < n_columns; i++)
 	{
 		for (int s = 0; s < 7; s++)
@@ -226,6 +227,139 @@ test_obsm_name(int fd, const uint8_t *bytes, size_t length)
 	free(copy);
 }
 
+/* A manifest whose records are changed by function is refused. */
+static void
+is_refused(int fd, const uint8_t *bytes, size_t length,
+		   void (*change) (uint8_t *bytes), const char *detail)
+{
+	uint8_t    *copy = malloc(length);
+	Manifest   *m;
+	McError		err;
+
+	memcpy(copy, bytes, length);
+	change(copy);
+	sample_reseal(copy, length);
+	rewrite(fd, copy, length);
+	mc_error_init(&err);
+	ok(!manifest_open(fd, &m, &err) && err.code == MC_MANIFEST, "refused");
+	is_str(err.detail, detail, "detail");
+	rewrite(fd, bytes, length);
+	free(copy);
+}
+
+/* Record of a matrix. */
+static ManifestMatrixRecord *
+record_of(uint8_t *bytes, int i)
+{
+	const ManifestHeader *header = (const ManifestHeader *) bytes;
+
+	return (ManifestMatrixRecord *)
+		(bytes + header->directory_offset + manifest_n_columns(header) *
+		 sizeof(ManifestColumnRecord)) + i;
+}
+
+static void
+cut_rows(uint8_t *bytes)
+{
+	record_of(bytes, 3)->n_rows--;
+	record_of(bytes, 3)->indptr.length -= 8;
+}
+
+static void
+drop_entry(uint8_t *bytes)
+{
+	record_of(bytes, 3)->nnz--;
+}
+
+static void
+keep_layer(uint8_t *bytes)
+{
+	record_of(bytes, 0)->flags = 0;
+}
+
+static void
+mark_layer(uint8_t *bytes)
+{
+	record_of(bytes, 0)->flags = MANIFEST_BY_COLUMN;
+}
+
+static void
+mark_obsm(uint8_t *bytes)
+{
+	record_of(bytes, 1)->flags = MANIFEST_BY_COLUMN;
+}
+
+static void
+mark_both(uint8_t *bytes)
+{
+	record_of(bytes, 3)->flags |= MANIFEST_TRANSPOSED;
+}
+
+static void
+name_obsm(uint8_t *bytes)
+{
+	record_of(bytes, 3)->name_offset = record_of(bytes, 1)->name_offset;
+	record_of(bytes, 3)->name_length = record_of(bytes, 1)->name_length;
+}
+
+static void
+unmark(uint8_t *bytes)
+{
+	record_of(bytes, 3)->flags = 0;
+}
+
+static void
+lengthen_uns(uint8_t *bytes)
+{
+	((ManifestHeader *) bytes)->uns.length = MANIFEST_MAX_UNS + 1;
+}
+
+static void
+move_uns(uint8_t *bytes)
+{
+	((ManifestHeader *) bytes)->uns.offset = 8;
+}
+
+/* A layer that lies in the file by column. */
+static void
+test_by_column(void)
+{
+	int			fd = sample_memfd();
+	uint8_t    *bytes;
+	size_t		length;
+	McError		err;
+
+	mc_error_init(&err);
+	sample_transposed = true;
+	must(sample_write(fd, &sample_identity, &err), &err);
+	sample_transposed = false;
+	bytes = sample_slurp(fd, &length);
+	ok(sample_read_all(fd, &err), "by column: sound: %s", err.detail);
+	is_refused(fd, bytes, length, cut_rows,
+			   "The layer by column does not fit it.");
+	is_refused(fd, bytes, length, drop_entry,
+			   "The layer by column does not fit it.");
+	is_refused(fd, bytes, length, keep_layer,
+			   "The layer by column does not fit it.");
+	is_refused(fd, bytes, length, mark_layer,
+			   "A matrix by column is out of place.");
+	is_refused(fd, bytes, length, mark_obsm,
+			   "A matrix by column is out of place.");
+	is_refused(fd, bytes, length, mark_both,
+			   "A matrix beside the layer is not of obsm.");
+	is_refused(fd, bytes, length, name_obsm,
+			   "A matrix by column is not the layer.");
+	is_refused(fd, bytes, length, unmark,
+			   "A matrix beside the layer is not of obsm.");
+	is_refused(fd, bytes, length, lengthen_uns, "uns is too long.");
+	is_refused(fd, bytes, length, move_uns, "A section is misplaced.");
+	test_flips(fd, bytes, length);
+	test_resealed(fd, bytes, length);
+	test_resealed_random(fd, bytes, length, 5000);
+	free(bytes);
+	close(fd);
+}
+
 int
 main(void)
 {
@@ -239,6 +373,7 @@ main(void)
 	must(sample_write(fd, &sample_identity, &err), &err);
 	bytes = sample_slurp(fd, &length);
 	ok(sample_read_all(fd, &err), "the sample is sound: %s", err.detail);
+	test_by_column();
 	test_flips(fd, bytes, length);
 	test_resealed(fd, bytes, length);
 	test_resealed_random(fd, bytes, length, 20000);

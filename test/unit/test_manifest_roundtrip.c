@@ -113,6 +113,7 @@ test_rest(Manifest *m)
 	const void *bytes;
 	const char *name;
 	const char *reason;
+	size_t		length;
 	McError		err;
 
 	is_string(c, 2, "cd");
@@ -137,6 +138,54 @@ test_rest(Manifest *m)
 	manifest_skipped(m, 0, &name, &reason);
 	is_str(name, "obsm/odd", "skipped element");
 	is_str(reason, "is a dataframe", "and its reason");
+	is_int(manifest_by_column(m), -1, "no layer by column");
+	must(manifest_uns(m, &name, &length, &err), &err);
+	ok(length == strlen(sample_uns) && memcmp(name, sample_uns, length) == 0,
+	   "uns");
+}
+
+/* A layer that was transposed, and lies in the file by column. */
+static void
+test_by_column(void)
+{
+	ManifestMatrixData late = sample_by_column();
+	int			fd = sample_memfd();
+	const ManifestMatrixRecord *columns;
+	ManifestWriter *w;
+	Manifest   *m;
+	McError		err;
+
+	mc_error_init(&err);
+	sample_transposed = true;
+	must(sample_write(fd, &sample_identity, &err), &err);
+	sample_transposed = false;
+	must(manifest_open(fd, &m, &err), &err);
+	is_int(manifest_by_column(m), 3, "the last matrix");
+	columns = manifest_matrix(m, 3);
+	is_str(manifest_matrix_name(m, 3), "columns/X", "its name");
+	is_int((int64_t) columns->n_rows, SAMPLE_VARS, "a row for each variable");
+	is_int((int64_t) columns->n_cols, SAMPLE_OBS, "a column for each row");
+	is_int(columns->file_element, MANIFEST_FLOAT32, "element of the file");
+	is_int(manifest_matrix(m, 0)->file_element, MANIFEST_FLOAT64,
+		   "that of the stored layer");
+	manifest_close(m);
+	close(fd);
+
+	fd = sample_memfd();
+	must(manifest_writer_begin(fd, &sample_identity, SAMPLE_OBS, SAMPLE_VARS,
+							   &w, &err), &err);
+	must(manifest_writer_add_matrix(w, &late, &err), &err);
+	ok(!manifest_writer_add_matrix(w, &late, &err) && err.code == MC_INVALID,
+	   "nothing comes after it");
+	mc_error_init(&err);
+	ok(!manifest_writer_set_uns(w, "", 0, &err) && err.code == MC_INVALID,
+	   "an empty uns is refused");
+	mc_error_init(&err);
+	must(manifest_writer_set_uns(w, "{}", 2, &err), &err);
+	ok(!manifest_writer_set_uns(w, "{}", 2, &err) && err.code == MC_INVALID,
+	   "a second uns is refused");
+	manifest_writer_close(w);
+	close(fd);
 }
 
 /* The whole sample. */
@@ -410,6 +459,7 @@ main(void)
 {
 	unit_seed();
 	test_sample();
+	test_by_column();
 	test_fingerprint();
 	test_width(1, 1);
 	test_width(127, 1);
