@@ -7,6 +7,8 @@
 #	make shell            the same server, open in psql
 #	make test             every test
 #	make test-long        those that can be longer, longer; see test/results
+#	make test-foreign     install R, Perl's DBI and DuckDB, and read with them
+#	make sqlsmith         random queries for an hour; see test/results
 #	make bench            measure (QUICK=1: less; PARTS='wire cold': some); see
 #	                      bench/all.sh
 #	make unit             build the unit tests only
@@ -18,10 +20,10 @@ EXTENSION = mappedcoll
 MODULE_big = mappedcoll
 PROGRAM_NAME = mappedcoll_manifest
 
-# demo, shell, test, test-long, bench and deps work on a machine that has neither PostgreSQL nor
-# a compiler yet: nothing below is asked for them.  Their scripts install what
-# is missing, choose PG_CONFIG unless it is given, and call make again.
-SESSION_GOALS = demo shell test test-long bench deps
+# These work on a machine that has neither PostgreSQL nor a compiler yet: nothing
+# below is asked for them.  Their scripts install what is missing, choose
+# PG_CONFIG unless it is given, and call make again.
+SESSION_GOALS = demo shell test test-long test-foreign sqlsmith bench deps
 .DEFAULT_GOAL = all
 GOALS = $(or $(MAKECMDGOALS),all)
 
@@ -30,7 +32,7 @@ GOALS = $(or $(MAKECMDGOALS),all)
 ifneq ($(filter $(SESSION_GOALS),$(GOALS)),)
 
 ifneq ($(filter-out $(SESSION_GOALS),$(GOALS)),)
-$(error demo, shell, test, test-long, bench and deps cannot share a command line with other targets)
+$(error $(SESSION_GOALS) cannot share a command line with other targets)
 endif
 
 export PG_CONFIG DEV FILES WEIGHT_BY LAYER VAR_JOIN TESTS QUICK BENCH_DIR PARTS FRESH
@@ -45,6 +47,10 @@ test:
 	@bash '$(MC_LIB)/test.sh'
 test-long:
 	@bash '$(MC_LIB)/long.sh'
+test-foreign:
+	@bash '$(MC_LIB)/foreign.sh'
+sqlsmith:
+	@bash '$(MC_LIB)/sqlsmith.sh'
 bench:
 	@bash '$(MC_LIB)/../../bench/all.sh'
 deps:
@@ -146,7 +152,7 @@ CORE_CPPFLAGS = -I$(TOP)src -D_FILE_OFFSET_BITS=64 $(LIBS_CFLAGS)
 
 # Loops over numbers of any type, by the vectors that every processor of the
 # kind has; at -O2 GCC vectorises only what it can do without a rest
-VECTOR_CFLAGS = $(if $(filter %/matrix/convert.o %/pg/narrow.o,$@),-ftree-vectorize)
+VECTOR_CFLAGS = $(if $(filter %/matrix/convert.o %/pg/narrow.o %/collection/groups_code.o %/collection/groups_tally.o,$@),-ftree-vectorize)
 
 ifdef DEV
 CORE_CFLAGS += -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes \

@@ -293,6 +293,22 @@ def check_genes(report, coll, fields, rows):
                              lambda i: coll.place(at[i]))
 
 
+def check_gene_values(report, coll, gene, fields):
+    """gene_values of a gene: all rows, in order."""
+    fields = fields or [[], []]
+    rows, _ = numbers(fields[0], ">i8")
+    values, nulls = numbers(fields[1], ">f4")
+    expected, absent = coll.expected.gene_column(gene)
+    report.equal_numbers("row_index of gene_values", rows,
+                         np.arange(coll.expected.n_obs), str)
+    report.equal_numbers("gene_values of %r, is null" % gene, nulls, absent,
+                         coll.place)
+    if len(values) == len(expected):
+        values[absent] = expected[absent] = 0
+        report.equal_numbers("gene_values of %r" % gene, values, expected,
+                             coll.place)
+
+
 def check_obsm(report, coll, fields, rows):
     """The elements of obsm; NULL where the file has none."""
     e = coll.expected
@@ -395,6 +411,9 @@ def statements(coll):
         batch["all"] = coll.select(["x", "x_indices", "x_values",
                                     *coll.gene_columns])
         if coll.genes:
+            for gene in coll.genes:
+                batch["gene_values", gene] = "SELECT row_index, value FROM " \
+                    "gene_values(%s, %s)" % (name, literal(gene))
             batch["genes"] = coll.select(list(coll.gene_columns))
             batch["genes and x"] = coll.select(["x", *coll.gene_columns])
     if coll.obsm:
@@ -417,7 +436,7 @@ def check_collection(report, sql, coll, drop=True, first=(), paths=None):
     results = dict(zip(batch, done))
     failed = [k for k in results if not results[k].ok()]
     for k in failed[:1]:
-        report.difference("%s of %s" % (k, coll.expected.truths[0].path),
+        report.difference("%s of %s" % (str(k), coll.expected.truths[0].path),
                           results[k].state + ": " + results[k].message,
                           "no error")
     if failed:
@@ -458,6 +477,9 @@ def compare_results(report, coll, results):
         check_x(report, coll, every[0], rows, dense, "x beside x_indices")
         check_sparse(report, coll, every[1], every[2], rows)
         check_genes(report, coll, every[3:], rows)
+        for gene in coll.genes:
+            check_gene_values(report, coll, gene,
+                              results["gene_values", gene].fields)
         if "genes" in results:
             check_genes(report, coll, fields("genes", n_genes), rows)
             beside = fields("genes and x", 1 + n_genes)

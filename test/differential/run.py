@@ -5,8 +5,9 @@ run.py
     run.py [--files N] [--seed S] [--report PATH] [--only PART]...
 
 Parts: corpus (real files), generated (files made at random), joins (several
-generated files as one), reads (rows by number, batches, samples), self (the
-test itself: it must see a wrong value).
+generated files as one), uns (unstructured data), reads (rows by number,
+batches, samples), where (conditions and aggregates, pushed down and not), self
+(the test itself: it must see a wrong value).
 
 Parts generated and joins together make N files.  How many of them have each
 value of each axis (plans.py) is printed, and a value that none has is a
@@ -17,6 +18,7 @@ Environment:
                     same one
     MC_CORPUS       directory of the real files; '' or unset: skipped
     MC_WORK         directory for generated files that the server can read
+    MC_WHERE_QUERIES    queries of part where, of each sort (default 4000)
     MC_KEEP         directory to which files go that something is wrong with
     MC_PSQL         psql; default: that of PATH
     PGHOST, ...     the server, on which we are superuser
@@ -38,12 +40,14 @@ import generated                # noqa: E402
 import joins                    # noqa: E402
 import reads                    # noqa: E402
 import selfcheck                # noqa: E402
+import unstructured             # noqa: E402
+import where                    # noqa: E402
 from compare import Report      # noqa: E402
 from paths import Paths         # noqa: E402
 from plans import Coverage      # noqa: E402
 from psql import Psql, text_values  # noqa: E402
 
-PARTS = ("self", "corpus", "generated", "joins", "reads")
+PARTS = ("self", "corpus", "generated", "joins", "uns", "reads", "where")
 
 
 class FloatText:
@@ -93,17 +97,22 @@ def run_parts(parts, args, report, sql, work, coverage, paths):
         start = time.monotonic()
         elements = report.elements
         wrong = report.wrong
+        more = []
         if part == "self":
-            selfcheck.run(report, sql, work, float_text)
+            selfcheck.run(report, sql, work, args.seed, float_text)
         elif part == "generated":
             generated.run(report, sql, work, args.seed, args.files - n_joined,
                           float_text, coverage, paths)
         elif part == "joins":
             joins.run(report, sql, work, args.seed, n_joined, float_text,
                       coverage, paths)
+        elif part == "uns":
+            unstructured.run(report, sql, work, args.seed)
         elif part == "reads":
             reads.run(report, sql, work, args.seed, directory, truths,
                       float_text)
+        elif part == "where":
+            more = where.run(report, work, args.seed)
         elif directory:
             truths = corpus.run(report, sql, directory, float_text, paths)
         else:
@@ -112,6 +121,7 @@ def run_parts(parts, args, report, sql, work, coverage, paths):
             part, report.elements - elements, report.wrong - wrong,
             time.monotonic() - start))
         print(lines[-1], flush=True)
+        lines += more
     return lines
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 import generated
 import tenx
+import where
 from compare import Collection, Report, check_collection
 from content import KINDS, Content, Sparse
 from h5write import Storage, Style
@@ -306,7 +307,7 @@ def check_coverage(report):
         counts[value] = n
 
 
-def run(report, sql, work, float_text):
+def run(report, sql, work, seed, float_text):
     """The checks of the check."""
     path = os.path.join(work, "self.h5ad")
     content = make_content()
@@ -333,3 +334,4 @@ def run(report, sql, work, float_text):
     report.check("the test sees a wrong genome", check_tenx, report, sql,
                  os.path.join(work, "self.h5"), float_text)
     report.check("the test sees an axis that vanished", check_coverage, report)
+    where.check_itself(report, work, seed)

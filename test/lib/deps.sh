@@ -5,7 +5,8 @@
 #		install what is missing.
 #
 # Run as "deps.sh demo" or "deps.sh demo test", or sourced, for
-#	deps_need WHAT...	WHAT is demo (build and run) or test (also the tests);
+#	deps_need WHAT...	WHAT is demo (build and run), test (also the tests),
+#						foreign (what make test-foreign adds) or sqlsmith;
 #						afterwards PG_CONFIG names the PostgreSQL to use
 #
 # A package counts as there when what it is for can be found, so that a
@@ -116,7 +117,7 @@ deps_has_fuzzer()
 	return "$status"
 }
 
-# Print the packages of $1 (demo or test) that are missing; PG_CONFIG and
+# Print the packages of $1 (see deps_need) that are missing; PG_CONFIG and
 # deps_major are set.
 deps_missing()
 {
@@ -145,6 +146,11 @@ deps_missing()
 			[[ -e /usr/lib/postgresql/$pg/lib/pgxs/src/makefiles/pgxs.mk ]] ||
 				echo "postgresql-server-dev-$pg"
 		fi
+	elif [[ $1 == foreign ]]; then
+		deps_has_command Rscript || echo r-base-core
+		Rscript -e 'library(RPostgreSQL)' >/dev/null 2>&1 || echo r-cran-rpostgresql
+	elif [[ $1 == sqlsmith ]]; then
+		deps_has_command sqlsmith || echo sqlsmith
 	else
 		deps_has_library zlib || echo zlib1g-dev
 		deps_has_command readelf || echo binutils
@@ -153,6 +159,7 @@ deps_missing()
 		deps_has_fuzzer || echo clang "$(deps_fuzzer_package)"
 		deps_has_command prove || echo perl
 		deps_has_perl IPC::Run || echo libipc-run-perl
+		deps_has_perl DBD::Pg || echo libdbd-pg-perl
 		deps_has_command pg_prove || echo libtap-parser-sourcehandler-pgtap-perl
 		deps_has_command python3 || echo python3
 		python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv

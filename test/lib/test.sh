@@ -4,11 +4,12 @@
 #		"make test": every layer of tests, one after the other, and a summary.
 #
 # A layer that fails does not hide the others; it makes the exit code 1.
-# TESTS='unit regress' runs these layers only (the names are in "layers").
+# TESTS='unit regress' runs these layers only (the names are in "layers"; those
+# of "more" run only when they are named).
 # What a failure leaves to look at is in build/test.
 #
 # Environment of the tests that use a server (layers regress, pgtap, tap,
-# differential, damage, recipes and client):
+# differential, damage, recipes, client and foreign):
 #	MC_DATA			a copy of test/data that the server can read
 #	MC_CORPUS		../shared/corpus, or a copy that the server can read; empty
 #					where there is none
@@ -19,7 +20,8 @@ lib=$(dirname "${BASH_SOURCE[0]}")
 . "$lib/deps.sh"
 . "$lib/cluster.sh"
 
-layers=(warnings unit sanitize valgrind fuzz source regress pgtap tap differential damage recipes client)
+layers=(warnings unit sanitize valgrind fuzz source regress pgtap tap differential damage recipes client foreign)
+more=(sqlsmith)
 passed=0
 failed=0
 skipped=0
@@ -358,6 +360,47 @@ layer_client()
 	)
 }
 
+# DuckDB in build/venv, with its extension that reads PostgreSQL, where they can
+# be had; else MC_NO_DUCKDB says why not
+make_duckdb()
+{
+	local wanted=$MC_ROOT/test/requirements-foreign.txt
+
+	export MC_NO_DUCKDB=
+	cmp -s "$wanted" "$venv/foreign.txt" && return
+	if "$venv/bin/pip" install -q --disable-pip-version-check -r "$wanted" >"$MC_TMP/pip.log" 2>&1; then
+		cp "$wanted" "$venv/foreign.txt"
+	else
+		MC_NO_DUCKDB="it cannot be installed: $(tail -n 1 "$MC_TMP/pip.log")"
+	fi
+}
+
+# Clients of other makers, as far as they are installed
+layer_foreign()
+{
+	local venv
+
+	make_venv || return
+	make_duckdb
+	"$venv/bin/python" -W ignore "$MC_ROOT/test/foreign/run.py"
+}
+
+# Random queries: MC_SQLSMITH_SECONDS (60), from MC_SEED, a report to
+# MC_SQLSMITH_REPORT
+layer_sqlsmith()
+{
+	local venv
+
+	if ! deps_has_command sqlsmith; then
+		skip_reason="sqlsmith is not installed"
+		return 77
+	fi
+	make_venv || return
+	MC_PSQL=$MC_BINDIR/psql MC_LOG=$MC_TMP/server/log MC_KEEP=$MC_ROOT/build/test/sqlsmith \
+		"$venv/bin/python" "$MC_ROOT/test/sqlsmith/run.py" "${MC_SQLSMITH_SECONDS:-60}" \
+		${MC_SQLSMITH_REPORT:+--report "$MC_SQLSMITH_REPORT"}
+}
+
 # Print a path of directory $1 that the server can read, or nothing
 readable_directory()
 {
@@ -378,7 +421,8 @@ else
 	wanted=("${layers[@]}")
 fi
 for layer in "${wanted[@]}"; do
-	[[ " ${layers[*]} " == *" $layer "* ]] || cluster_fail "TESTS: no layer \"$layer\"; there are: ${layers[*]}"
+	[[ " ${layers[*]} ${more[*]} " == *" $layer "* ]] ||
+		cluster_fail "TESTS: no layer \"$layer\"; there are: ${layers[*]} ${more[*]}"
 done
 
 set -e

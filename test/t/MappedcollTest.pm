@@ -18,7 +18,7 @@ our @EXPORT = qw(
   $DRAW $DIGEST
   data_dir demo_files copy_demo
   new_node new_collection
-  open_session backend_pid ask ask_safe fails send_query finish
+  open_session backend_pid ask ask_safe state_of fails send_query finish
   wait_until
   manifests manifest_state temporaries
   children gone descriptors resident_kb
@@ -139,6 +139,17 @@ sub ask_safe
 		die 'a statement that has to work did not';
 	}
 	return $out;
+}
+
+# SQLSTATE of the first error of statements, 00000 where there is none; what was
+# said; and the result
+sub state_of
+{
+	my ($session, $sql) = @_;
+	my ($out, $messages) = ask($session, $sql);
+	my ($state) = $messages =~ /^(?:psql:\S+ )?(?:ERROR|FATAL|PANIC):  (\w{5}): /m;
+
+	return ($state // '00000', $messages, $out);
 }
 
 # A statement that has to fail: with this SQLSTATE, this message and, where it
