@@ -5,7 +5,7 @@
 #		joins with an in-house table, count(*); beside DuckDB on a parquet
 #		export, PostgreSQL on a heap copy, and pandas over anndata's obs.
 #
-# The files, 0.7 GB, and the export are made once in BENCH_DIR; the heap copy,
+# The files and the export, 0.9 GB, are made once in BENCH_DIR; the heap copy,
 # 1.1 GB, in the throw-away server of each run.  Writes
 # bench/results/metadata.txt and .png.
 #
