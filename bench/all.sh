@@ -11,6 +11,7 @@
 #	PARTS='main-gzip wire'	these parts only
 #	FRESH=1					all parts, whatever was finished before
 #	QUICK=1					small files, short runs: results/*-quick
+#	RUNS=3					turns of each contender (5; QUICK=1: 3)
 #	BENCH_DIR=DIRECTORY		where files are made, once (/var/tmp/mappedcoll-bench)
 set -u
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -25,7 +25,7 @@ import time
 import traceback
 
 QUICK = bool(os.environ.get("QUICK"))
-RUNS = 3 if QUICK else 5
+RUNS = int(os.environ.get("RUNS") or (3 if QUICK else 5))
 SECONDS = 0.4 if QUICK else 1.5     # of a run
 RESULTS = pathlib.Path(os.environ.get("BENCH_RESULTS") or
                        pathlib.Path(__file__).parent / "results")

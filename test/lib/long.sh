@@ -4,7 +4,7 @@
 #		"make test-long": the layers of "make test" that can be made longer, with
 #		reports in test/results.
 #
-# Differential over 2,000 generated files, 10,000 damaged files and as many
+# Differential over 2,000 generated files and with 50,000 random questions of each sort, 10,000 damaged files and as many
 # manifests, each fuzzer for 10 minutes, and a fault at every point and not at
 # a sample of them.  Some 90 minutes on two cores.  TESTS takes fewer of the
 # layers, MC_SEED another seed.
@@ -18,6 +18,7 @@ status=0
 
 export MC_SEED=$seed
 export MC_DIFFERENTIAL="--files 2000 --seed $seed --report $reports/differential.txt"
+export MC_WHERE_QUERIES=${MC_WHERE_QUERIES:-50000}
 export MC_DAMAGE="--files 10000 --manifests 10000 --seed $seed --report $reports/damage.txt"
 export MC_FUZZ_SECONDS=${MC_FUZZ_SECONDS:-600} MC_FUZZ_REPORT=$reports/fuzz.txt
 export MC_FAULTS=all MC_FAULT_REPORT=$reports/faults.txt

@@ -279,7 +279,7 @@ make_venv()
 }
 
 # anndata's reading against ours; MC_DIFFERENTIAL has more arguments of run.py,
-# such as --files 2000 --report /where/to/write
+# such as --files 2000 --report /where/to/write; MC_WHERE_QUERIES: random questions of each sort
 layer_differential()
 {
 	local venv
