@@ -174,9 +174,10 @@ FROM coll TABLESAMPLE weighted(:'weight_by') REPEATABLE (42) LIMIT 6;
 \set ECHO none
 \endif
 
-\echo '-- What goes down to the read: the rows, the columns, the sampling'
+\echo '-- What goes down to the read: the rows, the columns, the sampling; aggregates make no rows'
 \set ECHO queries
 EXPLAIN (COSTS OFF) SELECT obs_name, :shown FROM coll WHERE row_index BETWEEN 100 AND 199;
+EXPLAIN (COSTS OFF) SELECT :group_by, count(*) AS cells:average FROM coll GROUP BY 1;
 \if :has_weight
 EXPLAIN (COSTS OFF) SELECT row_index FROM coll TABLESAMPLE weighted(:'weight_by') LIMIT 256;
 \endif
