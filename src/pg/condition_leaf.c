@@ -114,21 +114,6 @@ mappedcoll_leaf_restart(MappedcollLeaf *leaf)
 
 /* --- the value of a comparison --- */
 
-/* An integer of type int2, int4 or int8. */
-static int64
-integer_of(Datum value, Oid typid)
-{
-	switch (typid)
-	{
-		case INT2OID:
-			return DatumGetInt16(value);
-		case INT4OID:
-			return DatumGetInt32(value);
-		default:
-			return DatumGetInt64(value);
-	}
-}
-
 /* A float of type float4 or float8. */
 static double
 real_of(Datum value, Oid typid)
@@ -190,7 +175,8 @@ take_array(MappedcollLeaf *leaf, Datum value)
 		else if (leaf->shape.floats)
 			leaf->reals[leaf->n_values++] = real_of(elements[i], element);
 		else
-			leaf->integers[leaf->n_values++] = integer_of(elements[i], element);
+			leaf->integers[leaf->n_values++] =
+				mappedcoll_integer_datum(elements[i], element);
 	}
 	if (leaf->shape.floats)
 		qsort(leaf->reals, leaf->n_values, sizeof(double), order_reals);
@@ -218,7 +204,7 @@ know_value(MappedcollLeaf *leaf, const MappedcollLeafRun *run)
 		else if (leaf->shape.floats)
 			leaf->real = real_of(value, typid);
 		else
-			leaf->integer = integer_of(value, typid);
+			leaf->integer = mappedcoll_integer_datum(value, typid);
 	}
 	MemoryContextSwitchTo(old);
 	leaf->value_generation = leaf->generation;

@@ -108,6 +108,20 @@ is_row_clause(PlannerInfo *root, RelOptInfo *baserel,
 		shown_field(frame, row->attnum) == MAPPEDCOLL_FRAME_ROW_INDEX;
 }
 
+/* Does a function match text? */
+static bool
+is_matching(Oid function)
+{
+	static const Oid matching[] = {F_TEXTLIKE, F_TEXTNLIKE, F_TEXTICLIKE,
+		F_TEXTICNLIKE, F_TEXTREGEXEQ, F_TEXTREGEXNE, F_TEXTICREGEXEQ,
+	F_TEXTICREGEXNE};
+
+	for (size_t i = 0; i < lengthof(matching); i++)
+		if (function == matching[i])
+			return true;
+	return false;
+}
+
 /*
  * May a function fail, or tell of what it is handed?  Of matching text, only
  * the pattern can be wrong.
@@ -115,15 +129,18 @@ is_row_clause(PlannerInfo *root, RelOptInfo *baserel,
 static bool
 is_unsafe_function(Oid function, void *context)
 {
-	static const Oid matching[] = {F_TEXTLIKE, F_TEXTNLIKE, F_TEXTICLIKE,
-		F_TEXTICNLIKE, F_TEXTREGEXEQ, F_TEXTREGEXNE, F_TEXTICREGEXEQ,
-	F_TEXTICREGEXNE};
-
 	(void) context;
-	for (size_t i = 0; i < lengthof(matching); i++)
-		if (function == matching[i])
-			return false;
-	return !get_func_leakproof(function);
+	return !is_matching(function) && !get_func_leakproof(function);
+}
+
+/* Can an operator with these arguments not be evaluated beforehand? */
+static bool
+is_unsafe_operator(Node *node, Oid function, List *args)
+{
+	if (check_functions_in_node(node, is_unsafe_function, NULL))
+		return true;
+	/* a pattern that is a gene's name may be wrong for that gene alone */
+	return is_matching(function) && contain_var_clause(lsecond(args));
 }
 
 /* Is there anything in an expression that cannot be evaluated beforehand? */
@@ -146,8 +163,16 @@ is_unsafe(Node *node, void *context)
 			break;
 		case T_OpExpr:
 		case T_DistinctExpr:
+			set_opfuncid((OpExpr *) node);
+			if (is_unsafe_operator(node, ((OpExpr *) node)->opfuncid,
+								   ((OpExpr *) node)->args))
+				return true;
+			break;
 		case T_ScalarArrayOpExpr:
-			if (check_functions_in_node(node, is_unsafe_function, NULL))
+			set_sa_opfuncid((ScalarArrayOpExpr *) node);
+			if (is_unsafe_operator(node,
+								   ((ScalarArrayOpExpr *) node)->opfuncid,
+								   ((ScalarArrayOpExpr *) node)->args))
 				return true;
 			break;
 		default:

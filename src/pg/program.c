@@ -375,6 +375,7 @@ mappedcoll_program_read(MappedcollProgram *program)
 		if (n <= 0)
 		{
 			/* the end; an incomplete last line counts for nothing */
+			program->unheard |= n < 0;
 			program->garbled |= n < 0 ||
 				(program->finished && program->line_length > 0);
 			return false;
@@ -450,14 +451,19 @@ mappedcoll_program_succeeded(const MappedcollProgram *program)
 bool
 mappedcoll_program_failed_at_uns(const MappedcollProgram *program)
 {
-	int			sig = program->wait_errno == 0 &&
-		WIFSIGNALED(program->wait_status) ? WTERMSIG(program->wait_status) : 0;
+	int			sig;
 
+	if (!program->at_uns || program->unheard || program->wait_errno != 0)
+		return false;
 	if (program->garbled)
-		return program->at_uns;	/* killed by ourselves */
-	return program->at_uns && program->error.code != MC_IO &&
-		program->error.code != MC_NO_MEMORY && sig != SIGINT &&
-		sig != SIGTERM && sig != SIGQUIT && sig != SIGKILL;
+		return true;			/* killed by ourselves */
+	if (!WIFSIGNALED(program->wait_status))
+		return program->error.code != MC_OK &&
+			program->error.code != MC_IO &&
+			program->error.code != MC_NO_MEMORY;
+	sig = WTERMSIG(program->wait_status);
+	return sig != SIGINT && sig != SIGTERM && sig != SIGQUIT &&
+		sig != SIGKILL;
 }
 
 /* What to do about a program that did not end well. */

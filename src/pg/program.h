@@ -26,6 +26,7 @@ typedef struct MappedcollProgram
 	bool		at_uns;			/* it has come to uns */
 	bool		finished;		/* "done", or an error line */
 	bool		garbled;		/* something outside the protocol */
+	bool		unheard;		/* its status could not be read */
 	McError		error;			/* MC_OK, or its error line */
 	int			line_length;	/* bytes of the line that is not complete */
 	char		line[BUILDER_LINE_LENGTH];

@@ -4,9 +4,16 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
 #include "catalog/objectaddress.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_foreign_table.h"
 #include "fmgr.h"
+#include "foreign/foreign.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
 
@@ -40,6 +47,73 @@ report_new_columns(MappedcollOpened *opened)
 							mappedcoll_shown(name, strlen(name)),
 							get_rel_name(opened->relid)),
 					 errhint("Make the collection anew to have it.")));
+	}
+}
+
+/* Have two definitions a file in common? */
+static bool
+share_a_file(const MappedcollOptions *a, const MappedcollOptions *b)
+{
+	for (int i = 0; i < a->n_files; i++)
+		for (int j = 0; j < b->n_files; j++)
+			if (strcmp(a->files[i], b->files[j]) == 0)
+				return true;
+	return false;
+}
+
+/* Foreign tables of the database, but one. */
+static List *
+other_tables(Oid relid)
+{
+	Relation	rel = table_open(ForeignTableRelationId, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0,
+										  NULL);
+	List	   *tables = NIL;
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Oid			other = ((Form_pg_foreign_table) GETSTRUCT(tuple))->ftrelid;
+
+		if (other != relid)
+			tables = lappend_oid(tables, other);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return tables;
+}
+
+/* The wrapper of a foreign table; InvalidOid if it is gone. */
+static Oid
+wrapper_of(Oid relid)
+{
+	if (get_rel_relkind(relid) != RELKIND_FOREIGN_TABLE)
+		return InvalidOid;
+	return GetForeignServer(GetForeignTable(relid)->serverid)->fdwid;
+}
+
+/*
+ * Let every backend forget what it has open for other tables of the files,
+ * such as those that IMPORT FOREIGN SCHEMA makes side by side.  One that is
+ * being altered is forgotten by that.
+ */
+static void
+forget_others(Oid relid, const MappedcollOptions *options)
+{
+	Oid			wrapper = wrapper_of(relid);
+	ListCell   *lc;
+
+	foreach(lc, other_tables(relid))
+	{
+		Oid			other = lfirst_oid(lc);
+
+		CHECK_FOR_INTERRUPTS();
+		if (!ConditionalLockRelationOid(other, AccessShareLock))
+			continue;
+		if (wrapper_of(other) == wrapper &&
+			share_a_file(options, mappedcoll_options_get(other)))
+			mappedcoll_forget(other);
+		UnlockRelationOid(other, AccessShareLock);
 	}
 }
 
@@ -81,6 +155,7 @@ mappedcoll_refresh_collection(PG_FUNCTION_ARGS)
 		manifest_close(requests[i].manifest);
 	}
 	mappedcoll_forget(relid);
+	forget_others(relid, options);
 	opened = mappedcoll_open(relid, CurrentMemoryContext);
 	if (opened->options->content == MAPPEDCOLL_CONTENT_OBS)
 	{

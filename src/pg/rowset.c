@@ -100,9 +100,9 @@ mappedcoll_rowset_restrict_rows(MappedcollRowSet *set, int64 *values, Size n)
 	set->n_ranges = n_kept;
 }
 
-/* An integer of type int2, int4 or int8. */
-static int64
-integer_datum(Datum value, Oid typid)
+/* See rowset.h. */
+int64
+mappedcoll_integer_datum(Datum value, Oid typid)
 {
 	switch (typid)
 	{
@@ -137,7 +137,7 @@ keep_array(MappedcollRowSet *set, Datum value)
 									sizeof(int64) * Max(n, 1));
 	for (int i = 0; i < n; i++)
 		if (!nulls[i])
-			values[n_values++] = integer_datum(elements[i], element);
+			values[n_values++] = mappedcoll_integer_datum(elements[i], element);
 	mappedcoll_rowset_restrict_rows(set, values, n_values);
 	pfree(values);
 	pfree(elements);
@@ -163,7 +163,7 @@ mappedcoll_rowset_restrict(MappedcollRowSet *set,
 		keep_array(set, value);
 		return;
 	}
-	bound = integer_datum(value, typid);
+	bound = mappedcoll_integer_datum(value, typid);
 	row = bound < 0 ? 0 : (uint64) bound;
 	switch (condition)
 	{

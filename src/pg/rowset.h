@@ -71,4 +71,7 @@ extern void mappedcoll_rowset_restrict_rows(MappedcollRowSet *set,
 /* Number of rows. */
 extern uint64 mappedcoll_rowset_count(const MappedcollRowSet *set);
 
+/* An integer of type int2, int4 or int8. */
+extern int64 mappedcoll_integer_datum(Datum value, Oid typid);
+
 #endif							/* MAPPEDCOLL_ROWSET_H */

@@ -30,11 +30,17 @@ my $other_count = $node->safe_psql('postgres',
 	"SELECT count(*) FROM coll WHERE cell_type = 'plasma cell' AND file_index = 1");
 cmp_ok($other_count, '>', 0, 'there are cells to be renamed');
 
+$node->safe_psql('postgres', 'CREATE SCHEMA beside; IMPORT FOREIGN SCHEMA files EXCEPT (obsm) FROM SERVER mappedcoll INTO beside '
+	. "OPTIONS (files '{" . join(',', @files) . "}')");
+my $beside = join ' UNION ALL ', map { "SELECT count(*) FROM beside.$_" } qw(obs var x);
+my $beside_counts = $node->safe_psql('postgres', $beside);
+
 my $using = open_session($node);
 my $second = open_session($node);
 for my $session ($using, $second)
 {
 	is(ask_safe($session, $DRAW), $batch, 'two sessions have the collection open');
+	is(ask_safe($session, $beside), $beside_counts, 'and other tables of its files');
 }
 
 # The file as it was: the same inode times and bytes, by another inode
@@ -83,6 +89,7 @@ sub refreshed
 	{
 		is(ask_safe($pair->[1], $DIGEST), $rows, "$what: the rows, session $pair->[0]");
 		is(ask_safe($pair->[1], $DRAW), $expected_batch, "$what: the batch, session $pair->[0]") if defined $expected_batch;
+		is(ask_safe($pair->[1], $beside), $beside_counts, "$what: other tables of the files, session $pair->[0]");
 	}
 	$new->quit;
 	return;
