@@ -229,7 +229,7 @@ is_too_large(const MappedcollQuestion *question,
 								 castNode(Aggref, lfirst_node(TargetEntry,
 															  entry)->expr));
 	}
-	return bytes > (double) Max(mappedcoll_hash_memory(), SPARE_BYTES);
+	return bytes > Max(mappedcoll_hash_memory(), SPARE_BYTES);
 }
 
 /* If the question can be answered without rows, offer that. */

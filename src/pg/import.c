@@ -123,7 +123,16 @@ find_files(Import *import)
 
 	if (import->files_option == NULL)
 	{
-		check_not_cut(import->stmt->remote_schema);
+		const char *schema = import->stmt->remote_schema;
+
+		if (!is_absolute_path(schema))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("schema \"%s\" is not an absolute path", schema),
+					 errhint("Write the path of a directory, file or glob as "
+							 "the name of the schema, or name paths by "
+							 "OPTIONS (files '{...}').")));
+		check_not_cut(schema);
 		return mappedcoll_expand_files(list_make1(import->stmt->remote_schema));
 	}
 	files = mappedcoll_parse_files(import->files_option);

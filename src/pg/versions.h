@@ -14,7 +14,6 @@
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "commands/explain.h"
-#include "executor/nodeHash.h"
 #include "miscadmin.h"
 #if PG_VERSION_NUM >= 180000
 #include "commands/explain_format.h"
@@ -171,15 +170,14 @@ mappedcoll_may_execute(Oid function, Oid userid)
 #endif
 }
 
-/* Bytes that a hash table may take; 15 renamed it, and made it bytes. */
-static inline Size
+/*
+ * Bytes that a hash table may take.  Core's function for it changed its name
+ * in a minor release of 13; the settings that it multiplies did not.
+ */
+static inline double
 mappedcoll_hash_memory(void)
 {
-#if PG_VERSION_NUM >= 150000
-	return get_hash_memory_limit();
-#else
-	return (Size) get_hash_mem() * 1024;
-#endif
+	return work_mem * hash_mem_multiplier * 1024.0;
 }
 
 /* New in 15: before, every custom scan can. */
