@@ -454,7 +454,12 @@ part_class(MappedcollOpened *opened, Index varno, Expr *expr)
 	if (!IsA(expr, BoolExpr))
 		return leaf_class(opened, varno, expr);
 	foreach(lc, ((BoolExpr *) expr)->args)
-		class = Min(class, part_class(opened, varno, lfirst(lc)));
+	{
+		/* not within Min, which would call it twice, at each depth */
+		MappedcollConditionClass part = part_class(opened, varno, lfirst(lc));
+
+		class = Min(class, part);
+	}
 	return class;
 }
 

@@ -24,6 +24,7 @@
 /* Categories that are looked at to see what a file can have */
 #define MAYBE_CATEGORIES	1024	/* in any case, or ... */
 #define MAYBE_ROWS			16	/* ... one for each of so many rows */
+#define MAYBE_VALUES		10000	/* of an array, in each file */
 
 /* How a leaf is looked at in a file. */
 typedef enum LeafWay
@@ -531,6 +532,8 @@ maybe_any(const MappedcollLeaf *leaf, const Numbers *numbers)
 
 	if (leaf->n_values == 0 && leaf->others == COLLECTION_FALSE)
 		return COLLECTION_MAYBE_FALSE;
+	if (leaf->n_values > MAYBE_VALUES)
+		return COLLECTION_MAYBE_ANY;
 	for (Size i = 0; i < leaf->n_values; i++)
 		among |= maybe_compare(leaf, numbers, COLLECTION_EQ,
 							   leaf->shape.floats ? 0 : leaf->integers[i],

@@ -386,9 +386,11 @@ mappedcoll_refuse_system_columns(PlannerInfo *root, RelOptInfo *baserel)
 	{
 		TargetEntry *entry = lfirst_node(TargetEntry, lc);
 
-		if (!entry->resjunk)
+		/* ORDER BY and GROUP BY number what they ask for, core does not */
+		if (!entry->resjunk || entry->ressortgroupref != 0)
 			refuse_system_column((Node *) entry->expr, named);
 	}
+	refuse_system_column(root->parse->havingQual, named);
 }
 
 /* See plan.h: ascending. */

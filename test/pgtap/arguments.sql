@@ -86,6 +86,9 @@ INSERT INTO wrong VALUES
 	('SELECT * FROM heap TABLESAMPLE weighted(''cell_type'')', '42809', 'TABLESAMPLE weighted can only be applied to mappedcoll collections'),
 	('SELECT create_collection(''coll'', ARRAY[current_setting(''test.data'') || ''/demo''])', '42P07', 'relation "coll" already exists'),
 	('SELECT ctid FROM coll', '0A000', 'a collection has no ctid'),
+	('SELECT 1 FROM coll HAVING count(ctid) > 0', '0A000', 'a collection has no ctid'),
+	('SELECT row_index FROM coll ORDER BY ctid', '0A000', 'a collection has no ctid'),
+	('SELECT count(*) FROM coll GROUP BY xmin', '0A000', 'a collection has no xmin'),
 	-- writing
 	('INSERT INTO coll (row_index) VALUES (1)', '0A000', 'cannot insert into foreign table "coll_h5ad"'),
 	('UPDATE coll SET cell_type = NULL', '0A000', 'cannot update foreign table "coll_h5ad"'),

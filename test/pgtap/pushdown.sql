@@ -82,6 +82,20 @@ SELECT is(rows_of('coll', format('(%s) IS UNKNOWN OR (%s)', a.condition, b.condi
 	rows_of('copy AS coll', format('(%s) IS UNKNOWN OR (%s)', a.condition, b.condition)), a.condition || ' with ' || b.condition)
 FROM conditions a, conditions b WHERE b.id = (a.id * 37) % 89 + 1 AND a.condition !~ 'coll IS' AND b.condition !~ 'coll IS' ORDER BY a.id;
 
+-- conditions in each other: planning takes time for each once
+CREATE FUNCTION nested(depth int) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE condition text := 'cell_type = ''B cell''';
+BEGIN
+	FOR i IN 1..depth LOOP
+		condition := format('(NOT (%s) OR age > %s) AND row_index <> %s', condition, i, i);
+	END LOOP;
+	RETURN condition;
+END $$;
+SET statement_timeout = '1min';
+-- (not of the partitioned table: PostgreSQL's own search for partitions takes time for each twice)
+SELECT is(rows_of('coll_h5ad', nested(d)), rows_of('copy', nested(d)), d || ' conditions in each other') FROM unnest(ARRAY[5, 100]) AS d;
+RESET statement_timeout;
+
 -- off
 SET mappedcoll.enable_pushdown = off;
 SELECT is((SELECT count(*) FROM conditions WHERE place(condition) IN ('pushed', 'both')), 0::bigint, 'nothing goes down when that is off');
